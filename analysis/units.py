@@ -1,0 +1,68 @@
+"""A unit of work: one measure over one model file, making one shard. Pure, idempotent, safe to run twice."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from elf.errors import ElfError
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a worker is told: the file, the measure and its parameters, and where the shard goes."""
+
+    key: str
+    measure: str
+    params: dict[str, object]
+    path: Path
+    bytes: int
+    shards: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker answers: the error's kind and reason when the unit failed, seconds, peak resident bytes."""
+
+    key: str
+    error: str = ""
+    reason: str = ""
+    seconds: float = 0.0
+    peak_bytes: int = 0
+
+
+def run_unit(unit: Unit) -> Outcome:
+    """Measure one unit and write its shard. Whatever is wrong with the file comes back as an outcome, never raised."""
+    started = time.perf_counter()
+    try:
+        _measure(unit)
+    except ElfError as error:
+        return Outcome(unit.key, type(error).__name__, str(error))
+    except MemoryError:
+        return Outcome(unit.key, "MemoryError", f"{unit.path}: not enough memory to measure this file")
+    except OSError as error:
+        return Outcome(unit.key, type(error).__name__, f"{error.filename or unit.path}: {error.strerror or error}")
+    except Exception as error:  # noqa: BLE001 - one file must not stop a study; the kind and text are reported
+        return Outcome(unit.key, type(error).__name__, f"{unit.path}: unexpected {type(error).__name__}: {error}; please report it")
+    return Outcome(unit.key, seconds=time.perf_counter() - started, peak_bytes=peak_bytes())
+
+
+def _measure(unit: Unit) -> None:
+    from analysis.measures import MEASURES
+    from analysis.shards import ShardWriter, is_done
+    from elf.formats import open_model
+
+    if is_done(unit.shards, unit.key):
+        return
+    measure = MEASURES[unit.measure]
+    with open_model(unit.path) as model, ShardWriter(unit.shards, unit.key) as shard:
+        measure.run(model, measure.params.model_validate(unit.params), shard.emit)
+
+
+def peak_bytes() -> int:
+    """Peak resident memory of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
