@@ -34,7 +34,9 @@ def run_here(units: Iterable[Unit], jobs: int, work: Work = run_unit) -> Iterato
             yield _alone(unit, work)
 
 
-def _until_broken(pool: Executor, waiting: Iterator[Unit], jobs: int, work: Work, broken: list[Unit]) -> Iterator[Outcome]:
+def _until_broken(
+    pool: Executor, waiting: Iterator[Unit], jobs: int, work: Work, broken: list[Unit]
+) -> Iterator[Outcome]:
     """Keep `jobs` units under way until none is left or the pool breaks; `broken` then gets those under way."""
     running: dict[Future[Outcome], Unit] = {}
     while True:
@@ -62,7 +64,11 @@ def _alone(unit: Unit, work: Work) -> Outcome:
         try:
             return pool.submit(work, unit).result()
         except BrokenProcessPool:
-            return Outcome(unit.key, "Crash", f"{unit.path}: the process that measured it died (a crash in native code, or out of memory)")
+            return Outcome(
+                unit.key,
+                "Crash",
+                f"{unit.path}: the process that measured it died (a crash in native code, or out of memory)",
+            )
 
 
 def _pool(jobs: int) -> ProcessPoolExecutor:
@@ -110,4 +116,6 @@ def _check_workers(client: object, address: str) -> None:
     ours = versions()
     for worker, found in theirs.items():
         if other := {name: found.get(name) for name in ours if found.get(name) != ours[name]}:
-            raise ElfError(f"{worker}: runs other versions than this process ({other}); install the same requirements.lock there")
+            raise ElfError(
+                f"{worker}: runs other versions than this process ({other}); install the same requirements.lock there"
+            )

@@ -6,7 +6,18 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 LIBRARIES = (
-    "numpy", "numba", "pandas", "pyarrow", "duckdb", "xxhash", "zstandard", "pcodec", "h5py", "huggingface_hub", "pydantic", "matplotlib",
+    "numpy",
+    "numba",
+    "pandas",
+    "pyarrow",
+    "duckdb",
+    "xxhash",
+    "zstandard",
+    "pcodec",
+    "h5py",
+    "huggingface_hub",
+    "pydantic",
+    "matplotlib",
 )
 
 

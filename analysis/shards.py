@@ -60,7 +60,9 @@ class ShardWriter:
         self._partial.mkdir(parents=True)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for writer in self._writers.values():
             with contextlib.suppress(OSError):  # a full disk: the error that brought us here says so
                 writer.close()

@@ -57,7 +57,11 @@ MODELS = Table(
         Column("source", "text", "where it was pulled from: pypi, hub, path, hub_cache or derive"),
         Column("revision", "text", "what pins it: the wheel's sha256 or the repository's commit; empty for a path"),
         Column("task", "text", "what the model is for"),
-        Column("derived", "yes/no", "made here from another model (a cast, a re-shard); kept out of family and study totals"),
+        Column(
+            "derived",
+            "yes/no",
+            "made here from another model (a cast, a re-shard); kept out of family and study totals",
+        ),
         Column("n_files", "count", "weight files measured"),
         Column("bytes", "bytes", "bytes of these files as stored: the denominator of every ratio"),
         Column("bytes_tensors", "bytes", "of these, bytes that belong to a tensor"),
@@ -101,7 +105,9 @@ HASH_DEDUP = Table(
     "one deduplicating store (what it cuts, where it looks for duplicates) over one file, model, family or study",
     ("granularity", "method", "scope", "name"),
     (
-        Column("granularity", "text", "file, layer, chunk, parameter; rest = bytes in no tensor; identity = nothing done"),
+        Column(
+            "granularity", "text", "file, layer, chunk, parameter; rest = bytes in no tensor; identity = nothing done"
+        ),
         Column(
             "method",
             "text",
@@ -118,8 +124,16 @@ HASH_DEDUP = Table(
         Column("n_unique", "count", "units kept"),
         Column("bytes_in", "bytes", "bytes of the units as stored"),
         Column("bytes_payload", "bytes", "bytes of the units kept"),
-        Column("bytes_recipe", "bytes", "what it takes to put the originals together: 20 B a reference; parameters: n x ceil(log2 distinct) bits"),
-        Column("bytes_index", "bytes", "what it takes to find a unit: 64 B a unique entry; parameters: none, the payload is the table"),
+        Column(
+            "bytes_recipe",
+            "bytes",
+            "what it takes to put the originals together: 20 B a reference; parameters: n x ceil(log2 distinct) bits",
+        ),
+        Column(
+            "bytes_index",
+            "bytes",
+            "what it takes to find a unit: 64 B a unique entry; parameters: none, the payload is the table",
+        ),
         METHOD_VERSION,
     ),
 )
@@ -191,9 +205,7 @@ FAILURES = Table(
     ),
 )
 
-TABLES = {
-    table.name: table for table in (MODELS, LAYERS, HASH_DEDUP, SHARED_BYTES, DUPLICATES, PARAMETERS, FAILURES)
-}
+TABLES = {table.name: table for table in (MODELS, LAYERS, HASH_DEDUP, SHARED_BYTES, DUPLICATES, PARAMETERS, FAILURES)}
 
 
 def frame(table: Table, rows: list[dict[str, object]]) -> pd.DataFrame:
@@ -234,7 +246,9 @@ def read_table(folder: Path, table: Table) -> pd.DataFrame:
     try:
         data = pd.read_csv(path, dtype=str, keep_default_na=False, na_values={}, encoding="utf-8")
     except OSError as error:
-        raise ElfError(f"{path}: cannot be read ({error.strerror}); run the study first: python -m analysis run") from error
+        raise ElfError(
+            f"{path}: cannot be read ({error.strerror}); run the study first: python -m analysis run"
+        ) from error
     for column in table.columns:
         if column.name in data.columns and column.kind != "text":
             data[column.name] = _parsed(data[column.name], column.kind)

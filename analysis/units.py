@@ -46,7 +46,9 @@ def run_unit(unit: Unit) -> Outcome:
     except OSError as error:
         return Outcome(unit.key, type(error).__name__, f"{error.filename or unit.path}: {error.strerror or error}")
     except Exception as error:  # noqa: BLE001 - one file must not stop a study; the kind and text are reported
-        return Outcome(unit.key, type(error).__name__, f"{unit.path}: unexpected {type(error).__name__}: {error}; please report it")
+        return Outcome(
+            unit.key, type(error).__name__, f"{unit.path}: unexpected {type(error).__name__}: {error}; please report it"
+        )
     return Outcome(unit.key, seconds=time.perf_counter() - started, peak_bytes=peak_bytes())
 
 

@@ -1,0 +1,174 @@
+"""Hash deduplication over a whole study: what stores of every granularity and scope would keep.
+
+A unit's identity is its hash (and, for typed layers, dtype and shape). For each identity the references are grouped
+first by file, then by model, by family and over the study: a store that sees one file keeps one unit per (file,
+identity), one that sees a model one per (model, identity), and so on. The scopes nest, so what each adds is the
+difference to the one inside it, whatever the order of the models: within a file sum(n - 1), within a model
+(files - 1), within a family (models - 1), across the study (families - 1).
+
+Identities are partitioned by the top bits of the hash and each partition is grouped on its own, so that memory is
+bounded by a partition, not by the study.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import duckdb
+import pandas as pd
+import pyarrow.parquet as pq
+
+from analysis import tables as spec
+from analysis.aggregate.shard_index import ShardIndex
+
+MEASURE = "hash_dedup"
+REFERENCE_BYTES = 20
+"""A recipe's entry: 16 bytes of hash, 4 of length."""
+INDEX_BYTES = 64
+"""An index's entry for a unit that is kept."""
+PARTITION_ROWS = 20_000_000
+
+SOURCES = {
+    "file": (
+        "files",
+        "SELECT 'whole' AS method, hash_hi AS hi, hash_lo AS lo, '' AS type, bytes, 1 AS n, path FROM shard WHERE bytes > 0",
+    ),
+    "layer": (
+        "layers",
+        """SELECT method, hash_hi AS hi, hash_lo AS lo, CASE method WHEN 'typed' THEN dtype || ' ' || shape::TEXT ELSE '' END AS type,
+                  stored AS bytes, 1 AS n, path
+           FROM shard, (VALUES ('typed'), ('untyped')) AS methods(method) WHERE stored > 0""",
+    ),
+    "chunk": (
+        "chunks",
+        "SELECT method || ' @ ' || anchor AS method, hash_hi AS hi, hash_lo AS lo, '' AS type, length AS bytes, count AS n, path FROM shard",
+    ),
+}
+"""For each granularity: the shard table that holds its units, and how units are read from it."""
+
+SCOPES = ("file", "model", "family", "study")
+SUMS = ["n_units", "n_unique", "bytes_in", "bytes_payload"]
+
+
+def dedup(index: ShardIndex) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`hash_dedup` at file, layer and chunk granularity, and `shared_bytes`."""
+    version = index.manifest.measures[MEASURE]
+    stores, shared = [], []
+    for granularity in SOURCES:
+        for connection in _partitions(index, granularity):
+            stores.append(_stores(connection, index.manifest.study).assign(granularity=granularity))
+            shared.append(connection.sql(SHARED_SQL).df().assign(granularity=granularity))
+    return (
+        _costed(_summed(stores, spec.HASH_DEDUP.key, SUMS), version),
+        _summed(shared, (*spec.SHARED_BYTES.key, "family_a", "family_b"), ["n_units", "bytes"]).assign(
+            method_version=version
+        ),
+    )
+
+
+def _summed(frames: list[pd.DataFrame], key: tuple[str, ...], sums: list[str]) -> pd.DataFrame:
+    """Partitions share no identity, so what each counted adds up."""
+    full = [frame for frame in frames if len(frame)]
+    if not full:
+        return pd.DataFrame(columns=pd.Index([*key, *sums]))
+    return pd.concat(full).groupby(list(key), as_index=False)[sums].sum()
+
+
+def _costed(stores: pd.DataFrame, version: int) -> pd.DataFrame:
+    return stores.assign(
+        bytes_recipe=stores["n_units"] * REFERENCE_BYTES,
+        bytes_index=stores["n_unique"] * INDEX_BYTES,
+        method_version=version,
+    )
+
+
+def _partitions(index: ShardIndex, granularity: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with table `unit` (one row per identity and file) for each partition of the identities."""
+    table, select = SOURCES[granularity]
+    references = index.references(MEASURE, table)
+    if references.empty:
+        return
+    paths = sorted(set(references["path"]))
+    rows = sum(pq.read_metadata(path).num_rows for path in paths)
+    bits = max(0, math.ceil(math.log2(max(1, rows) / PARTITION_ROWS)))
+    for partition in range(1 << bits):
+        with duckdb.connect() as connection:
+            connection.execute("SET preserve_insertion_order = false")
+            connection.register("reference", references)
+            where = f"hash_hi >> {64 - bits} = {partition}" if bits else "true"
+            connection.execute(
+                f"""CREATE TABLE unit AS
+                WITH shard AS (SELECT *, filename AS path FROM read_parquet(?, filename = true) WHERE {where}), read AS ({select})
+                SELECT method, hi, lo, type, file, model, family, derived,
+                       sum(n) AS n, sum(n * bytes) AS bytes_in, max(bytes) AS bytes
+                FROM read JOIN reference USING (path) GROUP BY ALL""",
+                [paths],
+            )
+            yield connection
+
+
+def _stores(connection: duckdb.DuckDBPyConnection, study: str) -> pd.DataFrame:
+    """Rows of hash_dedup for every scope, from one partition."""
+    frames = [_scope(connection, scope, study) for scope in SCOPES]
+    return pd.concat([*frames, connection.sql(WITHOUT_FAMILY_SQL).df()])
+
+
+def _scope(connection: duckdb.DuckDBPyConnection, scope: str, study: str) -> pd.DataFrame:
+    """A derived model stands for itself but counts in no family and not in the study."""
+    name = f"'{study}'" if scope == "study" else scope
+    originals = "NOT derived" if scope in {"family", "study"} else "true"
+    return connection.sql(
+        f"""SELECT method, '{scope}' AS scope, name, sum(n) AS n_units, count(*) AS n_unique, sum(bytes_in) AS bytes_in, sum(bytes) AS bytes_payload
+        FROM (SELECT method, {name} AS name, hi, lo, type, sum(n) AS n, sum(bytes_in) AS bytes_in, max(bytes) AS bytes
+              FROM unit WHERE {originals} GROUP BY ALL)
+        GROUP BY ALL"""
+    ).df()
+
+
+WITHOUT_FAMILY_SQL = """
+WITH held AS (SELECT method, hi, lo, type, family, sum(n) AS n, sum(bytes_in) AS bytes_in, max(bytes) AS bytes
+              FROM unit WHERE NOT derived GROUP BY ALL),
+     kept AS (SELECT method, hi, lo, type, sum(n) AS n, sum(bytes_in) AS bytes_in, max(bytes) AS bytes,
+                     CASE WHEN count(*) = 1 THEN any_value(family) END AS only_in
+              FROM held GROUP BY ALL),
+     total AS (SELECT method, sum(n) AS n, sum(bytes_in) AS bytes_in, count(*) AS kept, sum(bytes) AS bytes FROM kept GROUP BY ALL),
+     own AS (SELECT method, family, sum(n) AS n, sum(bytes_in) AS bytes_in FROM held GROUP BY ALL),
+     exclusive AS (SELECT method, only_in AS family, count(*) AS kept, sum(bytes) AS bytes FROM kept WHERE only_in IS NOT NULL GROUP BY ALL),
+     families AS (SELECT DISTINCT family FROM reference WHERE NOT derived)
+SELECT method, 'without_family' AS scope, family AS name,
+       total.n - coalesce(own.n, 0) AS n_units,
+       total.kept - coalesce(exclusive.kept, 0) AS n_unique,
+       total.bytes_in - coalesce(own.bytes_in, 0) AS bytes_in,
+       total.bytes - coalesce(exclusive.bytes, 0) AS bytes_payload
+FROM total CROSS JOIN families LEFT JOIN own USING (method, family) LEFT JOIN exclusive USING (method, family)
+"""
+
+SHARED_SQL = """
+WITH held AS (SELECT method, hi, lo, type, model, any_value(family) AS family, max(bytes) AS bytes FROM unit GROUP BY method, hi, lo, type, model)
+SELECT a.method, a.model AS model_a, b.model AS model_b, any_value(a.family) AS family_a, any_value(b.family) AS family_b,
+       count(*) AS n_units, sum(least(a.bytes, b.bytes)) AS bytes
+FROM held a JOIN held b ON a.method = b.method AND a.hi = b.hi AND a.lo = b.lo AND a.type = b.type AND a.model < b.model
+GROUP BY a.method, a.model, b.model
+"""
+
+DUPLICATES_SQL = """
+WITH unique_layer AS (
+    SELECT min(role) AS role, dtype, count(*) AS n, max(stored) AS bytes
+    FROM (SELECT *, filename AS path FROM read_parquet(?, filename = true)) JOIN reference USING (path)
+    WHERE stored > 0 AND NOT derived GROUP BY hash_hi, hash_lo, dtype, shape)
+SELECT role, dtype, n AS "references", count(*) AS n_unique, sum(bytes) AS bytes_unique,
+       min(bytes) AS smallest, quantile_disc(bytes, 0.5) AS median, max(bytes) AS largest
+FROM unique_layer GROUP BY role, dtype, n
+"""
+
+
+def duplicates(index: ShardIndex) -> pd.DataFrame:
+    """The table `duplicates`."""
+    references = index.references(MEASURE, "layers")
+    if references.empty:
+        return spec.frame(spec.DUPLICATES, [])
+    with duckdb.connect() as connection:
+        connection.register("reference", references)
+        found = connection.execute(DUPLICATES_SQL, [sorted(set(references["path"]))]).df()
+        return found.assign(method_version=index.manifest.measures[MEASURE])

@@ -1,0 +1,94 @@
+"""What a study consists of: its models, their layers, what could not be measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from analysis import tables as spec
+from analysis.aggregate.shard_index import ShardIndex
+from analysis.manifest import FileEntry, ModelEntry
+
+MEASURE = "hash_dedup"
+
+
+def failures(index: ShardIndex) -> pd.DataFrame:
+    """The table `failures`."""
+    rows = [failure.model_dump() for failure in dict.fromkeys(index.manifest.failures)]
+    return spec.frame(spec.FAILURES, rows)
+
+
+def layers(index: ShardIndex) -> pd.DataFrame:
+    """The table `layers`."""
+    version = index.manifest.measures[MEASURE]
+    frames = [_file_layers(model, file, folder, version) for model, file, folder in index.measured(MEASURE)]
+    if not frames:
+        return spec.frame(spec.LAYERS, [])
+    return spec.tidy(spec.LAYERS, pd.concat(frames, ignore_index=True))
+
+
+def _file_layers(model: ModelEntry, file: FileEntry, shard: Path, version: int) -> pd.DataFrame:
+    found = pq.read_table(shard / "layers.parquet")
+    data = found.to_pandas(types_mapper=pd.ArrowDtype)
+    return data.assign(
+        family=model.family,
+        model=model.model,
+        file=file.file,
+        layer=data["name"],
+        shape=["x".join(map(str, shape)) for shape in found["shape"].to_pylist()],
+        bytes_stored=data["stored"],
+        xxh3_128=[f"{high:016x}{low:016x}" for high, low in zip(data["hash_hi"], data["hash_lo"], strict=True)],
+        method_version=version,
+    )
+
+
+def models(index: ShardIndex, layers: pd.DataFrame) -> pd.DataFrame:
+    """The table `models`."""
+    return spec.frame(
+        spec.MODELS, [_model(model, layers[layers["model"] == model.model]) for model in index.manifest.models]
+    )
+
+
+def _model(model: ModelEntry, layers: pd.DataFrame) -> dict[str, object]:
+    own = layers[layers["alias_of"] == ""]
+    return {
+        **model.model_dump(include={"family", "model", "source", "revision", "task", "derived"}),
+        "n_files": sum(file.n_parts for file in model.files),
+        "bytes": sum(file.bytes for file in model.files),
+        "bytes_tensors": int(own["bytes_stored"].sum()),
+        "n_layers": len(layers),
+        "n_params": int(own["n_params"].sum()),
+    }
+
+
+def remainder(models: pd.DataFrame, study: str, version: int) -> pd.DataFrame:
+    """Rows of `hash_dedup` for the bytes that are in no tensor, and for doing nothing: both keep what they get."""
+    originals = models[~models["derived"]].assign(study=study)
+    scopes = [("model", "model", models), ("family", "family", originals), ("study", "study", originals)]
+    rows = [
+        _kept(granularity, scope, str(name), group, version)
+        for scope, by, data in scopes
+        for name, group in data.groupby(by)
+        for granularity in ("rest", "identity")
+    ]
+    return spec.frame(spec.HASH_DEDUP, rows)
+
+
+def _kept(granularity: str, scope: str, name: str, models: pd.DataFrame, version: int) -> dict[str, object]:
+    size = int(models["bytes"].sum()) - (int(models["bytes_tensors"].sum()) if granularity == "rest" else 0)
+    n_files = int(models["n_files"].sum())
+    return {
+        "granularity": granularity,
+        "method": "stored",
+        "scope": scope,
+        "name": name,
+        "n_units": n_files,
+        "n_unique": n_files,
+        "bytes_in": size,
+        "bytes_payload": size,
+        "bytes_recipe": 0,
+        "bytes_index": 0,
+        "method_version": version,
+    }

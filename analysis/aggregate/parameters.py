@@ -1,0 +1,162 @@
+"""Deduplication at parameter granularity: exact distinct bit patterns per dtype, and what the values are like.
+
+A store of parameters keeps each distinct value once (the payload) and, for each parameter, a packed index of
+ceil(log2 distinct) bits (the recipe). Counting is exact: the sorted distinct patterns of each file are merged by
+model, by family and over the study, in as many partitions (value modulo an odd number) as memory asks for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from analysis import tables as spec
+from analysis.aggregate.shard_index import ShardIndex
+from elf.tensor import DTYPES
+
+MEASURE = "hash_dedup"
+PARTITION_VALUES = 1 << 26
+COUNTS = ["n_params", "n_in_unit_interval", "n_zero", "n_nonfinite", "n_f16_exact", "n_bf16_exact"]
+
+Distinct = Counter[tuple[str, str, str]]
+"""Number of distinct values by (scope, name, dtype)."""
+
+
+def parameters(index: ShardIndex, layers: pd.DataFrame) -> pd.DataFrame:
+    """The table `parameters`: sums over layers that are no aliases, and exact distinct counts."""
+    derived = {model.model for model in index.manifest.models if model.derived}
+    own = layers[layers["alias_of"] == ""].assign(study=index.manifest.study)
+    originals = own[~own["model"].isin(derived)]
+    sums = [
+        _sums(own, "model", "model"),
+        _sums(originals, "family", "family"),
+        _sums(originals, "study", "study"),
+        _sums(originals, "role", "role"),
+    ]
+    distinct = count_distinct(index)
+    data = pd.concat(sums)
+    keys = zip(data["scope"], data["name"], data["dtype"], strict=True)
+    counts = pd.array([distinct.get(key) for key in keys], dtype="Int64")
+    return spec.tidy(spec.PARAMETERS, data.assign(n_distinct=counts, method_version=index.manifest.measures[MEASURE]))
+
+
+def _sums(layers: pd.DataFrame, scope: str, by: str) -> pd.DataFrame:
+    summed = layers.groupby([by, "dtype"], as_index=False)[COUNTS].sum(min_count=1)
+    return summed.rename(columns={by: "name"}).assign(scope=scope)
+
+
+def stores(table: pd.DataFrame, layers: pd.DataFrame, study: str) -> pd.DataFrame:
+    """Rows of `hash_dedup` at parameter granularity. A dtype whose values were not counted is kept as it is."""
+    counted = table[table["scope"] != "role"]
+    stored = _stored(layers, study)
+    rows = [_store(row, stored[(row["scope"], row["name"], row["dtype"])]) for row in counted.to_dict("records")]
+    return spec.frame(spec.HASH_DEDUP, rows)
+
+
+def _stored(layers: pd.DataFrame, study: str) -> dict[tuple[str, str, str], int]:
+    """Stored bytes by (scope, name, dtype); `layers` of derived models count for their model only."""
+    total: Counter[tuple[str, str, str]] = Counter()
+    for model, family, derived, dtype, stored in layers[
+        ["model", "family", "derived", "dtype", "bytes_stored"]
+    ].itertuples(index=False):
+        total["model", model, dtype] += stored
+        if not derived:
+            total["family", family, dtype] += stored
+            total["study", study, dtype] += stored
+    return total
+
+
+def _store(row: dict[str, object], bytes_in: int) -> dict[str, object]:
+    n = int(row["n_params"])  # type: ignore[call-overload]
+    kept = None if pd.isna(row["n_distinct"]) else int(row["n_distinct"])  # type: ignore[call-overload]
+    width = DTYPES[str(row["dtype"])].block_bytes
+    return {
+        "granularity": "parameter",
+        "method": row["dtype"],
+        "scope": row["scope"],
+        "name": row["name"],
+        "n_units": n,
+        "n_unique": n if kept is None else kept,
+        "bytes_in": bytes_in,
+        "bytes_payload": bytes_in if kept is None else kept * width,
+        "bytes_recipe": 0 if kept is None else packed_bytes(n, kept),
+        "bytes_index": 0,
+        "method_version": row["method_version"],
+    }
+
+
+def packed_bytes(n: int, distinct: int) -> int:
+    """Bytes of n packed indices into a table of `distinct` entries: n x ceil(log2 distinct) bits, in whole bytes."""
+    return -(-n * max(0, distinct - 1).bit_length() // 8)
+
+
+def count_distinct(index: ShardIndex) -> Distinct:
+    """Exact distinct bit patterns by model, family and study, per dtype. Derived models count in no family or study."""
+    total: Distinct = Counter()
+    for dtype, n_values in sorted(_values_by_dtype(index).items()):
+        parts = 2 * (n_values // PARTITION_VALUES) + 1
+        for part in range(parts):
+            total += _count_part(index, dtype, part, parts)
+    return total
+
+
+def _values_by_dtype(index: ShardIndex) -> Counter[str]:
+    sizes: Counter[str] = Counter()
+    for path in sorted({path for _, _, path in _value_files(index)}):
+        found = pq.read_table(path, columns=["dtype"])["dtype"].value_counts().to_pylist()
+        sizes.update({entry["values"]: entry["counts"] for entry in found})
+    return sizes
+
+
+def _value_files(index: ShardIndex) -> list[tuple[str, str, Path]]:
+    """(model, family or "" when derived, path) of every shard with values, models of one family together."""
+    found = [
+        (model.model, "" if model.derived else model.family, folder / "values.parquet")
+        for model, _, folder in index.measured(MEASURE)
+        if (folder / "values.parquet").exists()
+    ]
+    return sorted(found, key=lambda entry: (entry[1], entry[0], entry[2]))
+
+
+def _count_part(index: ShardIndex, dtype: str, part: int, parts: int) -> Distinct:
+    """One partition's counts: models merge into their family, families into the study."""
+    counts: Distinct = Counter()
+    models: dict[tuple[str, str], list[NDArray[np.unsignedinteger]]] = {}
+    for model, family, path in _value_files(index):
+        models.setdefault((family, model), []).append(_read(path, dtype, part, parts))
+    families: dict[str, list[NDArray[np.unsignedinteger]]] = {}
+    for (family, model), arrays in models.items():
+        merged = union(arrays)
+        counts["model", model, dtype] = len(merged)
+        if family:
+            families.setdefault(family, []).append(merged)
+    merged_families = {family: union(arrays) for family, arrays in families.items()}
+    counts.update({("family", family, dtype): len(values) for family, values in merged_families.items()})
+    counts["study", index.manifest.study, dtype] = len(union(merged_families.values()))
+    return counts
+
+
+def _read(path: Path, dtype: str, part: int, parts: int) -> NDArray[np.unsignedinteger]:
+    rows = pq.read_table(path, columns=["value"], filters=pc.field("dtype") == dtype)
+    values = rows["value"].to_numpy().astype(f"<u{DTYPES[dtype].block_bytes}")
+    return values if parts == 1 else values[values % parts == part]
+
+
+def union(arrays: Iterable[NDArray[np.unsignedinteger]]) -> NDArray[np.unsignedinteger]:
+    """The sorted distinct values of all arrays. Sort and difference: np.unique is many times slower here."""
+    given = [array for array in arrays if len(array)]
+    if not given:
+        return np.empty(0, np.uint64)
+    if len(given) == 1 and bool((given[0][1:] > given[0][:-1]).all()):
+        return given[0]
+    merged = np.sort(np.concatenate(given))
+    keep = np.ones(len(merged), bool)
+    np.not_equal(merged[1:], merged[:-1], out=keep[1:])
+    return merged[keep]

@@ -1,0 +1,71 @@
+"""The manifest of a run: which model has which files, and which shard holds what was measured of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from analysis.tables import write_atomically
+from elf.errors import ElfError
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Failure(_Record):
+    """One row of failures.csv."""
+
+    family: str
+    model: str
+    file: str
+    step: str
+    error: str
+    reason: str
+
+
+class FileEntry(_Record):
+    """One model file: its name inside the model, its place on this disk, its parts' bytes, its shard of each measure."""
+
+    file: str
+    path: Path
+    bytes: int
+    n_parts: int
+    shards: dict[str, str]
+
+
+class ModelEntry(_Record):
+    """One model and its files."""
+
+    family: str
+    model: str
+    source: str
+    revision: str
+    task: str
+    derived: bool
+    files: tuple[FileEntry, ...]
+
+
+class Manifest(_Record):
+    """Everything that aggregation needs to know beside the shards."""
+
+    study: str
+    measures: dict[str, int]
+    models: tuple[ModelEntry, ...]
+    failures: tuple[Failure, ...]
+
+    def write(self, folder: Path) -> None:
+        """Write it as manifest.json, atomically."""
+        write_atomically(folder / "manifest.json", (self.model_dump_json(indent=1) + "\n").encode())
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the last run. Raises ElfError when there was none or another version wrote it."""
+    path = folder / "manifest.json"
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ElfError(f"{path}: no run of this study is here; run it first: python -m analysis run") from error
+    except ValueError as error:
+        raise ElfError(f"{path}: written by another version; run the study again: python -m analysis run") from error
