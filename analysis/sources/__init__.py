@@ -1,0 +1,6 @@
+"""Sources: every model entry of a study becomes verified files on disk, pinned to a revision or a sha256."""
+
+from analysis.sources.base import Model, SourceError, SourceFailure, WeightFile
+from analysis.sources.pull import Pulled, pull
+
+__all__ = ["Model", "Pulled", "SourceError", "SourceFailure", "WeightFile", "pull"]
