@@ -26,7 +26,7 @@ class Failure(_Record):
 
 
 class FileEntry(_Record):
-    """One model file: its name inside the model, its place on this disk, its parts' bytes, its shard of each measure."""
+    """One model file: its name in the model, its place on this disk, its parts' bytes, its shard of each measure."""
 
     file: str
     path: Path

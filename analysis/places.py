@@ -47,9 +47,10 @@ def is_published(study: Path) -> bool:
 
 
 def places(cache: Path | None = None, results: Path | None = None) -> Places:
-    """The folders given, or ELVES_CACHE or .cache for the cache, and results/, in the project's folder."""
-    chosen = cache or Path(os.environ.get("ELVES_CACHE") or PROJECT / ".cache")
-    return Places(chosen.expanduser().absolute(), (results or PROJECT / "results").expanduser().absolute())
+    """The folders given; else those that ELVES_CACHE and ELVES_RESULTS name; else .cache and results in the project."""
+    chosen_cache = cache or Path(os.environ.get("ELVES_CACHE") or PROJECT / ".cache")
+    chosen_results = results or Path(os.environ.get("ELVES_RESULTS") or PROJECT / "results")
+    return Places(chosen_cache.expanduser().absolute(), chosen_results.expanduser().absolute())
 
 
 def usable(folder: Path) -> Path:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.digests import Digests
 from analysis.executor import run_here, run_on_dask
 from analysis.manifest import Failure, FileEntry, Manifest, ModelEntry
 from analysis.places import Places
 from analysis.progress import bar
 from analysis.shards import is_done, shard_key, sweep_partials
+from analysis.sources.sums import Sums
 from analysis.units import Outcome, Unit
 from elf.errors import ElfError
 
@@ -37,19 +37,19 @@ class Plan:
 
 def plan(study: Study, pulled: Pulled, places: Places) -> Plan:
     """The units of a pulled study. A file that cannot be read is a failure of the plan, never an exception."""
-    digests = Digests(places.cache / "digests.json")
+    sums = Sums(places.cache / "verified.json")
     made = Plan(failures=[Failure(step="pull", **vars(failure)) for failure in pulled.failures])
     for model in pulled.models:
-        made.models.append(_plan_model(study, model, made, digests, places))
-    digests.save()
+        made.models.append(_plan_model(study, model, made, sums, places))
+    sums.save()
     return made
 
 
-def _plan_model(study: Study, model: Model, made: Plan, digests: Digests, places: Places) -> ModelEntry:
+def _plan_model(study: Study, model: Model, made: Plan, sums: Sums, places: Places) -> ModelEntry:
     files = []
     for main, parts in _bundles(model.files):
         try:
-            content = [digests.of(path) for path in parts]
+            content = [sums.sha256(path) for path in parts]
         except OSError as error:
             reason = f"{error.filename}: cannot be read: {error.strerror}"
             made.failures.append(
@@ -64,9 +64,10 @@ def _plan_model(study: Study, model: Model, made: Plan, digests: Digests, places
             )
             continue
         size = sum(path.stat().st_size for path in parts)
-        units = {name: _unit(study, name, main.path, size, content, places) for name in study.measures}
-        made.units |= {unit.key: unit for unit in units.values()}
-        shards = {name: unit.key for name, unit in units.items()}
+        shards = {name: _key(study, name, content) for name in study.measures}
+        for name, key in shards.items():
+            params = study.measures[name].model_dump(mode="json")
+            made.units[key] = Unit(key, name, params, main.path, size, places.shards)
         files.append(FileEntry(file=main.name, path=main.path, bytes=size, n_parts=len(parts), shards=shards))
     return ModelEntry(
         family=model.family,
@@ -79,13 +80,12 @@ def _plan_model(study: Study, model: Model, made: Plan, digests: Digests, places
     )
 
 
-def _unit(study: Study, measure: str, path: Path, size: int, content: list[str], places: Places) -> Unit:
+def _key(study: Study, measure: str, content: list[str]) -> str:
     from analysis.measures import MEASURES
     from elf.formats import READER_VERSION
 
     params = study.measures[measure].model_dump(mode="json")
-    key = shard_key(content, measure, MEASURES[measure].version, params, READER_VERSION)
-    return Unit(key, measure, params, path, size, places.shards)
+    return shard_key(content, measure, MEASURES[measure].version, params, READER_VERSION)
 
 
 def _bundles(files: Iterable[WeightFile]) -> Iterator[tuple[WeightFile, list[Path]]]:

@@ -27,7 +27,7 @@ Emit = Callable[[str, pa.Table], None]
 
 
 def shard_key(content: list[str], measure: str, version: int, params: dict[str, object], reader: str) -> str:
-    """The key of a shard: 32 hexadecimal digits over content digests, measure, version, parameters and reader version."""
+    """The key of a shard: 32 hexadecimal digits over content, measure, version, parameters and reader version."""
     facts = {"content": content, "measure": measure, "version": version, "params": params, "reader": reader}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -86,7 +86,7 @@ class ShardWriter:
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     """Sorted 64-bit patterns are stored as differences: a quarter of their size."""
     values = [field.name for field in schema if field.name == "value"]
-    encoding = {name: "DELTA_BINARY_PACKED" for name in values}
+    encoding = dict.fromkeys(values, "DELTA_BINARY_PACKED")
     return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False, column_encoding=encoding or None)
 
 

@@ -111,8 +111,8 @@ HASH_DEDUP = Table(
         Column(
             "method",
             "text",
-            "file: whole. layer: typed (equal bytes, dtype and shape) or untyped (equal bytes). chunk: cutting rule @ anchor "
-            "(where cutting starts: the file or each tensor). parameter: the dtype",
+            "file: whole. layer: typed (equal bytes, dtype and shape) or untyped (equal bytes). chunk: cutting rule @ "
+            "anchor (where cutting starts: the file or each tensor). parameter: the dtype",
         ),
         Column(
             "scope",

@@ -45,7 +45,7 @@ def run_unit(unit: Unit) -> Outcome:
         return Outcome(unit.key, "MemoryError", f"{unit.path}: not enough memory to measure this file")
     except OSError as error:
         return Outcome(unit.key, type(error).__name__, f"{error.filename or unit.path}: {error.strerror or error}")
-    except Exception as error:  # noqa: BLE001 - one file must not stop a study; the kind and text are reported
+    except Exception as error:  # one file must not stop a study
         return Outcome(
             unit.key, type(error).__name__, f"{unit.path}: unexpected {type(error).__name__}: {error}; please report it"
         )

@@ -1,0 +1,56 @@
+"""The published claims beside what this study measures: paper | ours | where.
+
+`results/paper/claims.csv` holds what is published, with its source; a claim that this version measures names one of
+MEASURED. Nothing here is the paper's beyond that file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from analysis.places import PROJECT
+from analysis.results import Results
+
+CLAIMS = PROJECT / "results" / "paper" / "claims.csv"
+NOT_YET = "not measured in this version"
+
+
+def dedup_saving(results: Results) -> tuple[str, str]:
+    """The best store of each granularity, metadata counted."""
+    data = results.dedup()
+    found = []
+    for granularity in ("file", "layer", "chunk", "parameter"):
+        best = data[data["granularity"] == granularity].sort_values("saving", ascending=False).iloc[0]
+        found.append(f"{granularity} {best['ratio']:.3f}x")
+    return ", ".join(
+        found
+    ), "best ratio of each granularity over the study, recipes and index counted; a hand-picked set"
+
+
+def in_unit_interval(results: Results) -> tuple[str, str]:
+    """Share of the study's float parameters in (-1, 1)."""
+    rows = results.parameters[
+        (results.parameters["scope"] == "study") & results.parameters["n_in_unit_interval"].notna()
+    ]
+    inside, total = int(rows["n_in_unit_interval"].sum()), int(rows["n_params"].sum())
+    return f"{100 * inside / total:.2f} %", f"of {total:,} float parameters of every role, optimizer state included"
+
+
+MEASURED: dict[str, Callable[[Results], tuple[str, str]]] = {
+    "dedup_saving": dedup_saving,
+    "in_unit_interval": in_unit_interval,
+}
+"""Each gives our value and what it stands on."""
+
+
+def claims(results: Results) -> pd.DataFrame:
+    """One row a claim: claim, paper, source, ours, where (the notebook that shows it), note."""
+    published = pd.read_csv(CLAIMS, dtype=str, keep_default_na=False)
+    rows = []
+    for row in published.itertuples(index=False):
+        ours, note = MEASURED[row.measure](results) if row.measure else (NOT_YET, "")
+        where = f"notebooks/{row.notebook}.ipynb" if row.measure else ""
+        rows.append([row.what, row.published, row.source, ours, where, note])
+    return pd.DataFrame(rows, columns=pd.Index(["claim", "paper", "source", "ours", "where", "note"]))

@@ -1,0 +1,114 @@
+"""All plotting: a figure is a function from a study's tables to a drawing and the data it shows.
+
+Notebooks call these functions, `python -m analysis figures` writes each as SVG, PNG and CSV. One more figure is one
+more function and one line in FIGURES.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.figures import dedup, inventory
+from analysis.results import Results
+from analysis.tables import TABLES, write_atomically
+
+VERSION = 1
+"""Raised when the same tables lead to other drawings."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure, the data it shows and what it says."""
+
+    figure: Figure
+    data: pd.DataFrame
+    caption: str
+
+    def _repr_png_(self) -> bytes:
+        return rendered(self.figure, "png")
+
+
+Draw = Callable[[Results], tuple[Figure, pd.DataFrame]]
+
+FIGURES: dict[str, Draw] = {
+    "bytes_by_family": inventory.bytes_by_family,
+    "bytes_by_dtype": inventory.bytes_by_dtype,
+    "layer_sizes": inventory.layer_sizes,
+    "saving_by_granularity": dedup.saving_by_granularity,
+    "saving_by_chunk_size": dedup.saving_by_chunk_size,
+    "saving_by_scope": dedup.saving_by_scope,
+    "saving_by_model": dedup.saving_by_model,
+    "leave_one_family_out": dedup.leave_one_family_out,
+    "reference_counts": dedup.reference_counts,
+    "duplicate_sizes": dedup.duplicate_sizes,
+    "shared_layers": dedup.shared_layers,
+    "distinct_parameters": dedup.distinct_parameters,
+}
+
+
+def draw(name: str, results: Results) -> Drawn:
+    """Draw one figure by its name."""
+    function = FIGURES[name]
+    with mpl.rc_context(STYLE):
+        figure, data = function(results)
+        figure.text(
+            0.995, 0.005, f"{results.study}: {results.coverage}", ha="right", va="bottom", fontsize=7, color="#666666"
+        )
+    return Drawn(figure, data, " ".join((function.__doc__ or "").split()))
+
+
+STYLE = {
+    "figure.dpi": 110,
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.12,
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "svg.hashsalt": "elves",
+    "svg.fonttype": "path",
+}
+
+
+def rendered(figure: Figure, kind: str) -> bytes:
+    """The figure as `svg` or `png`; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    metadata = {"Date": None} if kind == "svg" else {"Software": None}
+    with mpl.rc_context(STYLE):
+        figure.savefig(buffer, format=kind, metadata=metadata)
+    return buffer.getvalue()
+
+
+def write_figures(results: Results, folder: Path) -> bool:
+    """Write every figure as SVG and PNG with its data as CSV. Returns whether there was anything new to draw."""
+    stamp = {"version": VERSION, "matplotlib": mpl.__version__, "figures": sorted(FIGURES), "tables": _digest(results)}
+    path = folder / ".drawn.json"
+    if path.exists() and json.loads(path.read_bytes()) == stamp:
+        return False
+    for name in FIGURES:
+        drawn = draw(name, results)
+        for kind in ("svg", "png"):
+            write_atomically(folder / f"{name}.{kind}", rendered(drawn.figure, kind))
+        write_atomically(folder / f"{name}.csv", drawn.data.to_csv(index=False, float_format="%.9g").encode())
+    write_atomically(path, json.dumps(stamp).encode())
+    return True
+
+
+def _digest(results: Results) -> str:
+    state = hashlib.sha256()
+    for table in TABLES.values():
+        state.update((results.folder / table.file).read_bytes())
+    return state.hexdigest()

@@ -1,0 +1,263 @@
+"""Figures of hash deduplication."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.figures.parts import COLOURS, QUIET, percent, stacked_bars
+from analysis.results import SIZES, Results, with_ratios
+
+GRANULARITIES = ("file", "layer", "chunk", "parameter")
+SCOPE_NAMES = {
+    "file": "within a file",
+    "model": "within a model",
+    "family": "within a family",
+    "study": "across families",
+}
+
+
+def saving_by_granularity(results: Results) -> tuple[Figure, pd.DataFrame]:
+    """What each store saves over the study: kept bytes alone, and with the recipes and index that make it work."""
+    data = results.dedup()
+    data = data[data["granularity"].isin(GRANULARITIES)]
+    data = data.assign(store=data["granularity"] + ": " + data["method"])
+    order = data["granularity"].map(GRANULARITIES.index)
+    data = data.assign(order=order).sort_values(["order", "saving_payload"], ascending=[True, False])
+    figure = Figure(figsize=(7.2, 1 + 0.25 * len(data)))
+    axes = figure.subplots()
+    place = np.arange(len(data))
+    axes.barh(place - 0.2, data["saving_payload"], 0.36, label="kept bytes only", color=QUIET)
+    axes.barh(place + 0.2, data["saving"], 0.36, label="with recipes and index", color=COLOURS[0])
+    axes.set_yticks(place, data["store"])
+    axes.invert_yaxis()
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_xlabel("saving = 1 - bytes out / bytes in")
+    axes.set_xlim(left=max(-0.6, min(-0.05, 1.1 * data["saving"].min())), right=1.1 * data["saving_payload"].max())
+    axes.grid(visible=False, axis="y")
+    _note_below(axes, data["saving"])
+    percent(axes, "x")
+    axes.legend(loc="lower right")
+    return figure, data[["granularity", "method", *SIZES, "saving_payload", "saving"]]
+
+
+def _note_below(axes: Axes, values: pd.Series) -> None:
+    """Say in numbers what the axis cuts off."""
+    left = axes.get_xlim()[0]
+    for place, value in enumerate(values):
+        if value < left:
+            axes.text(left, place + 0.2, f" {100 * value:.0f} %", va="center", fontsize=7, color="white")
+
+
+def saving_by_chunk_size(results: Results) -> tuple[Figure, pd.DataFrame]:
+    """Smaller chunks find more but cost more to describe: saving by mean chunk size, rule and anchor."""
+    data = results.dedup()
+    data = data[data["granularity"] == "chunk"]
+    parts = data["method"].str.extract(r"^(?P<rule>[a-z0-9]+)(?:-\d+)? @ (?P<anchor>\w+)$")
+    data = data.assign(**{name: parts[name] for name in parts}, mean_bytes=data["bytes_in"] / data["n_units"])
+    data = data.sort_values(["rule", "anchor", "mean_bytes"])
+    figure = Figure(figsize=(8.4, 3.6))
+    left, right = figure.subplots(1, 2, sharey=True)
+    for axes, column, title in (
+        (left, "saving_payload", "kept bytes only"),
+        (right, "saving", "with recipes and index"),
+    ):
+        for i, ((rule, anchor), line) in enumerate(data.groupby(["rule", "anchor"])):
+            marker = "o" if anchor == "file" else "s"
+            style = "-" if anchor == "file" else "--"
+            axes.plot(
+                line["mean_bytes"],
+                line[column],
+                style,
+                marker=marker,
+                color=COLOURS[i // 2],
+                label=f"{rule} @ {anchor}",
+            )
+        axes.axhline(0, color="black", linewidth=0.8)
+        axes.set_xscale("log", base=2)
+        axes.set(title=title, xlabel="mean chunk (bytes)")
+        axes.xaxis.set_major_formatter(lambda value, _: _size(value))
+    percent(left)
+    left.set_ylabel("saving")
+    right.legend(fontsize=8)
+    return figure, data[["method", "mean_bytes", *SIZES, "saving_payload", "saving"]]
+
+
+def _size(value: float) -> str:
+    return f"{value / 1024:g} Ki" if value >= 1024 else f"{value:g}"
+
+
+def saving_by_scope(results: Results) -> tuple[Figure, pd.DataFrame]:
+    """Where the duplicates are: inside files, between files of a model, models of a family, families."""
+    saved = {scope: _saved(results, scope) for scope in SCOPE_NAMES}
+    steps = pd.DataFrame(saved).diff(axis=1)
+    steps["file"] = saved["file"]
+    data = (steps / results.bytes).rename(columns=SCOPE_NAMES).astype("float64").clip(lower=0)
+    data = data.loc[sorted(data.index, key=_natural)]
+    figure = stacked_bars(data, "share of all bytes that duplicates take (no recipe or index)")
+    percent(figure.axes[0], "x")
+    return figure, data.reset_index(names="store")
+
+
+def _saved(results: Results, scope: str) -> pd.Series:
+    """Bytes that stores of one scope drop, by store, over the original models."""
+    rows = results.hash_dedup[
+        results.hash_dedup["granularity"].isin(GRANULARITIES[:3]) & (results.hash_dedup["scope"] == scope)
+    ]
+    if scope in {"file", "model"}:
+        originals = set(results.originals["model"])
+        rows = rows[[_model_of(name, scope, originals) for name in rows["name"]]]
+    dropped = (rows["bytes_in"] - rows["bytes_payload"]).groupby(rows["granularity"] + ": " + rows["method"]).sum()
+    return dropped.astype("int64")
+
+
+def _model_of(name: str, scope: str, models: set[str]) -> bool:
+    return name in models if scope == "model" else any(name.startswith(f"{model}/") for model in models)
+
+
+def _natural(store: str) -> tuple[int, list[object]]:
+    granularity = store.partition(":")[0]
+    pieces = [int(piece) if piece.isdigit() else piece for piece in re.split(r"(\d+)", store)]
+    return GRANULARITIES.index(granularity), pieces
+
+
+def saving_by_model(results: Results) -> tuple[Figure, pd.DataFrame]:
+    """Most models have little to drop on their own, a few have a lot: what a store for each model alone saves."""
+    data = results.dedup("model")
+    data = data[data["name"].isin(results.originals["model"])]
+    chosen = {granularity: _best_method(data, granularity) for granularity in GRANULARITIES}
+    figure = Figure(figsize=(6, 3.4))
+    axes = figure.subplots()
+    shown = []
+    for colour, (granularity, method) in zip(COLOURS, chosen.items(), strict=False):
+        rows = data[(data["granularity"] == granularity) & (data["method"] == method)].sort_values("saving")
+        share = np.arange(1, len(rows) + 1) / max(1, len(rows))
+        axes.step(rows["saving"], share, where="post", color=colour, label=f"{granularity}: {method}")
+        shown.append(rows)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set(xlabel="saving with recipes and index", ylabel="share of models that save at most this", ylim=(0, 1.02))
+    percent(axes, "x")
+    axes.legend(fontsize=8, loc="upper left")
+    return figure, pd.concat(shown)[["granularity", "method", "name", *SIZES, "saving_payload", "saving"]]
+
+
+def _best_method(data: pd.DataFrame, granularity: str) -> str:
+    """The method of a granularity that saves most over all models together, metadata counted."""
+    rows = data[data["granularity"] == granularity]
+    out = (rows["bytes_payload"] + rows["bytes_recipe"] + rows["bytes_index"]).groupby(rows["method"]).sum()
+    return str(out.idxmin())
+
+
+def leave_one_family_out(results: Results) -> tuple[Figure, pd.DataFrame]:
+    """How much the overall saving leans on one family: the saving of the study without each, largest change first."""
+    data = _without_families(results)
+    figure = Figure(figsize=(7.2, 1 + 0.25 * data["name"].nunique()))
+    axes = figure.subplots()
+    names = sorted(data["name"].unique(), key=lambda name: data.loc[data["name"] == name, "saving_payload"].min())
+    for colour, (store, rows) in zip(COLOURS, data.groupby("store", sort=False), strict=False):
+        places = [names.index(name) for name in rows["name"]]
+        axes.plot(rows["saving_payload"], places, "o", color=colour, label=store)
+        axes.axvline(_whole(results, str(store)), color=colour, linewidth=0.8, linestyle=":")
+    axes.set_yticks(range(len(names)), [f"without {name}" for name in names])
+    axes.invert_yaxis()
+    axes.set_xlabel("saving, kept bytes only (dotted: with all families)")
+    percent(axes, "x")
+    axes.legend(fontsize=8)
+    return figure, data
+
+
+STORES = ("file: whole", "layer: typed", "chunk: fastcdc-4096 @ tensor")
+
+
+def _without_families(results: Results) -> pd.DataFrame:
+    rows = results.hash_dedup[results.hash_dedup["scope"] == "without_family"]
+    rows = rows.assign(store=rows["granularity"] + ": " + rows["method"])
+    rows = rows[rows["store"].isin(STORES)]
+    families = results.originals.groupby("family")["bytes"].sum()
+    left = results.bytes - rows["name"].map(families)
+    gone = left - rows["bytes_in"]  # what no layer holds
+    return with_ratios(rows.assign(bytes_in=left, bytes_payload=rows["bytes_payload"] + gone))
+
+
+def _whole(results: Results, store: str) -> float:
+    granularity, method = store.split(": ")
+    rows = results.dedup()
+    return float(rows.loc[(rows["granularity"] == granularity) & (rows["method"] == method), "saving_payload"].iloc[0])
+
+
+def reference_counts(results: Results) -> tuple[Figure, pd.DataFrame]:
+    """How often a layer that occurs more than once does, by the kind of tensor."""
+    data = results.duplicates[results.duplicates["references"] > 1]
+    table = data.pivot_table(index="references", columns="role", values="n_unique", aggfunc="sum", fill_value=0)
+    figure = stacked_bars(table.set_axis([f"{n} times" for n in table.index]), "distinct layers that occur so often")
+    return figure, table.reset_index()
+
+
+def duplicate_sizes(results: Results) -> tuple[Figure, pd.DataFrame]:
+    """Duplicates are many and small or few and large: bytes a store drops, by role and the layer's median size."""
+    data = results.duplicates[results.duplicates["references"] > 1]
+    data = data.assign(bytes_dropped=data["bytes_unique"] * (data["references"] - 1))
+    figure = Figure(figsize=(6.4, 3.6))
+    axes = figure.subplots()
+    for colour, (role, rows) in zip(COLOURS, data.groupby("role"), strict=False):
+        size = 14 + 8 * np.sqrt(rows["n_unique"].astype("float64"))
+        axes.scatter(rows["median"], rows["bytes_dropped"], size, color=colour, alpha=0.75, label=role, linewidths=0)
+    axes.set(xscale="log", yscale="log", xlabel="median size of such a layer (bytes)", ylabel="bytes dropped")
+    axes.legend(fontsize=8, title="role (area: number of layers)", title_fontsize=8)
+    return figure, data
+
+
+def shared_layers(results: Results) -> tuple[Figure, pd.DataFrame]:
+    """Who shares with whom: bytes of identical layers that two models both have, as a share of the smaller model."""
+    rows = results.shared_bytes
+    rows = rows[(rows["granularity"] == "layer") & (rows["method"] == "untyped")]
+    size = results.models.set_index("model")["bytes"]
+    smaller = np.minimum(rows["model_a"].map(size).astype("float64"), rows["model_b"].map(size).astype("float64"))
+    rows = rows.assign(share=rows["bytes"].astype("float64") / smaller)
+    names = list(results.models.sort_values(["family", "model"])["model"])
+    matrix = pd.DataFrame(np.nan, index=names, columns=names)
+    for a, b, share in rows[["model_a", "model_b", "share"]].itertuples(index=False):
+        matrix.loc[a, b] = matrix.loc[b, a] = share
+    return _heat_map(matrix), rows
+
+
+def _heat_map(matrix: pd.DataFrame) -> Figure:
+    side = 2.4 + 0.24 * len(matrix)
+    figure = Figure(figsize=(side + 1, side))
+    axes = figure.subplots()
+    image = axes.imshow(matrix.to_numpy(), cmap="Blues", vmin=0, vmax=1)
+    for i, j in zip(*np.nonzero(matrix.notna().to_numpy()), strict=True):
+        value = matrix.iat[i, j]
+        axes.text(j, i, _share(value), ha="center", va="center", fontsize=6, color="white" if value > 0.5 else "black")
+    axes.set_xticks(range(len(matrix)), matrix.columns, rotation=60, ha="right", fontsize=7)
+    axes.set_yticks(range(len(matrix)), matrix.index, fontsize=7)
+    axes.grid(visible=False)
+    figure.colorbar(image, ax=axes, shrink=0.6, label="share of the smaller model")
+    return figure
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f}" if value >= 0.01 else "<1"
+
+
+def distinct_parameters(results: Results) -> tuple[Figure, pd.DataFrame]:
+    """A store of single parameters: distinct values and packed indices, against the bytes they replace, by dtype."""
+    rows = results.hash_dedup[
+        (results.hash_dedup["granularity"] == "parameter") & (results.hash_dedup["scope"] == "study")
+    ]
+    rows = with_ratios(rows).sort_values("bytes_in", ascending=False)
+    figure = Figure(figsize=(6, 3.4))
+    axes = figure.subplots()
+    place, size_in = np.arange(len(rows)), rows["bytes_in"].astype("float64")
+    payload, recipe = rows["bytes_payload"] / size_in, rows["bytes_recipe"] / size_in
+    axes.bar(place, payload, color=COLOURS[0], label="distinct values")
+    axes.bar(place, recipe, bottom=payload, color=COLOURS[1], label="packed indices")
+    axes.axhline(1, color="black", linewidth=0.8, linestyle=":")
+    axes.set_xticks(place, [f"{row.method}\n{row.n_units:,}" for row in rows.itertuples()], fontsize=8)
+    axes.set_ylabel("bytes out / bytes in")
+    axes.legend(fontsize=8)
+    return figure, rows

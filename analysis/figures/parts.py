@@ -1,0 +1,38 @@
+"""What several figures share: colours and kinds of axes."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLOURS = ("#33608c", "#d9822b", "#4f9a5d", "#b04a5a", "#7d6bb0", "#8a6d4f", "#c77fa8", "#7a8794", "#b3a837", "#45a3b5")
+"""Told apart in print and by colour-blind readers; used in this order."""
+QUIET = "#c9ced4"
+
+
+def stacked_bars(data: pd.DataFrame, label: str, *, scale: float = 1.0) -> Figure:
+    """One horizontal bar a row of `data`, one piece a column, the first row on top."""
+    figure = Figure(figsize=(7.2, 0.9 + 0.27 * len(data)))
+    axes = figure.subplots()
+    left = pd.Series(0.0, index=data.index)
+    for colour, name in zip(_colours(data), data.columns, strict=True):
+        width = data[name].astype("float64") * scale
+        axes.barh(data.index, width, left=left, label=str(name), color=colour, height=0.72)
+        left += width
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel(label)
+    axes.legend(fontsize=7.5)
+    return figure
+
+
+def _colours(data: pd.DataFrame) -> list[str]:
+    """What is in no tensor is grey."""
+    return [QUIET if name == "not in a tensor" else COLOURS[i % len(COLOURS)] for i, name in enumerate(data.columns)]
+
+
+def percent(axes: Axes, which: str = "y") -> None:
+    """Show an axis of shares in percent."""
+    axis = axes.yaxis if which == "y" else axes.xaxis
+    axis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")

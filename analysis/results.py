@@ -1,0 +1,103 @@
+"""A study's tables as typed frames, and the ratios that are computed where they are shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.places import places
+from analysis.tables import TABLES, read_table
+from elf.errors import ElfError
+
+PART_ONLY = {"layer", "parameter"}
+"""Granularities that see tensors only: the rest of the file is added, so that every store holds whole files."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of one study; each table of `analysis.tables` is an attribute."""
+
+    study: str
+    folder: Path
+    models: pd.DataFrame
+    layers: pd.DataFrame
+    hash_dedup: pd.DataFrame
+    shared_bytes: pd.DataFrame
+    duplicates: pd.DataFrame
+    parameters: pd.DataFrame
+    failures: pd.DataFrame
+
+    @property
+    def originals(self) -> pd.DataFrame:
+        """The models that were pulled, not made here."""
+        return self.models[~self.models["derived"]]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all original models as stored: the denominator."""
+        return int(self.originals["bytes"].sum())
+
+    @property
+    def coverage(self) -> str:
+        """How many models and files the numbers stand on, for captions."""
+        missing = len(self.failures)
+        files, models = int(self.originals["n_files"].sum()), len(self.originals)
+        return f"{models} models, {files} files, {self.bytes / 1e6:.1f} MB" + (
+            f"; {missing} not measured" if missing else ""
+        )
+
+    def dedup(self, scope: str = "study") -> pd.DataFrame:
+        """Whole deduplicating stores of one scope, one row per (granularity, method, name), with ratio and saving.
+
+        `bytes_in` are all bytes of the files. `ratio_payload` counts only what is kept, `ratio` also the recipes and
+        the index. Layer and parameter stores are completed with the bytes that are in no tensor; parameter stores of
+        all dtypes are added up as method `distinct`.
+        """
+        return with_ratios(_whole_stores(self.hash_dedup[self.hash_dedup["scope"] == scope]))
+
+
+SIZES = ["n_units", "n_unique", "bytes_in", "bytes_payload", "bytes_recipe", "bytes_index"]
+
+
+def _whole_stores(rows: pd.DataFrame) -> pd.DataFrame:
+    rows = rows.assign(method=rows["method"].mask(rows["granularity"] == "parameter", "distinct"))
+    summed = rows.groupby(["granularity", "method", "name"], as_index=False)[SIZES].sum()
+    rest = summed[summed["granularity"] == "rest"].set_index("name")["bytes_in"]
+    added = summed["name"].map(rest).where(summed["granularity"].isin(PART_ONLY), 0).fillna(0).astype("Int64")
+    whole = summed.assign(bytes_in=summed["bytes_in"] + added, bytes_payload=summed["bytes_payload"] + added)
+    return whole[whole["granularity"] != "rest"].reset_index(drop=True)
+
+
+def with_ratios(stores: pd.DataFrame) -> pd.DataFrame:
+    """Add ratio (bytes in / bytes out) and saving (1 - 1 / ratio), of the payload alone and with all metadata."""
+    size_in = stores["bytes_in"].astype("float64")
+    payload = stores["bytes_payload"].astype("float64")
+    everything = payload + stores["bytes_recipe"].astype("float64") + stores["bytes_index"].astype("float64")
+    return stores.assign(
+        ratio_payload=size_in / payload,
+        ratio=size_in / everything,
+        saving_payload=1 - payload / size_in,
+        saving=1 - everything / size_in,
+    )
+
+
+def load(study: str, results: Path | None = None) -> Results:
+    """The tables of a study by its name: of this machine's run if there is one, else the published ones.
+
+    Raises ElfError when the study has neither.
+    """
+    where = places(results=results)
+    fresh, published = where.tables(study), where.study(study)
+    folder = fresh if (fresh / "models.csv").exists() else published
+    if not folder.is_dir():
+        raise ElfError(
+            f"{published}: no study of this name has results; run it: python -m analysis run configs/{study}.yaml"
+        )
+    return read(study, folder)
+
+
+def read(study: str, folder: Path) -> Results:
+    """The tables in one folder."""
+    return Results(study, folder, **{name: read_table(folder, table) for name, table in TABLES.items()})

@@ -1,0 +1,110 @@
+"""The steps of a study, one after the other; each reads what the one before it wrote."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.manifest import Manifest, read_manifest
+from analysis.places import Places, usable
+from analysis.progress import bar, say
+from analysis.provenance import machine, versions
+from analysis.tables import write_atomically
+from analysis.text import seconds, size
+
+if TYPE_CHECKING:
+    from analysis.config import Study
+    from analysis.run import Plan
+    from analysis.sources import Pulled
+
+
+@dataclass
+class Record:
+    """What a run took: seconds by step, peak memory of a worker. Goes into run.json, never into a table."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_worker_bytes: int = 0
+    units_measured: int = 0
+    units_known: int = 0
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time a step."""
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 2)
+
+    def write(self, folder: Path, study: Study) -> None:
+        """Write run.json: versions, machine, seconds, memory."""
+        facts = {"study": study.name, "versions": versions(), "machine": machine(), **vars(self)}
+        write_atomically(folder / "run.json", (json.dumps(facts, indent=1) + "\n").encode())
+
+
+def pull_study(study: Study, places: Places, *, jobs: int = 4) -> Pulled:
+    """Bring the study's models onto this disk."""
+    from analysis.sources import pull
+
+    usable(places.cache)
+    wanted = sum(len(family.models) for family in study.families)
+    with bar("pull", total=wanted, unit="model") as progress:
+        pulled = pull(
+            study, cache=places.cache, jobs=jobs, progress=lambda _done, _all, _name: progress.update() and None
+        )
+    for note in pulled.notes:
+        say(note)
+    return pulled
+
+
+def run_study(study: Study, places: Places, *, jobs: int, dask: str | None = None) -> Manifest:
+    """Pull, measure what is new, aggregate. What failed is in the manifest's failures."""
+    from analysis import run
+    from analysis.aggregate import aggregate
+
+    usable(places.study(study.name))
+    record = Record()
+    with record.step("pull"):
+        pulled = pull_study(study, places)
+    with record.step("measure"):
+        made = run.plan(study, pulled, places)
+        outcomes = run.measure(made, places, jobs=jobs, dask=dask)
+        manifest = run.manifest(study, made, outcomes)
+    manifest.write(places.local(study.name))
+    with record.step("aggregate"):
+        aggregate(manifest, places.shards, places.tables(study.name))
+    record.units_measured, record.units_known = len(outcomes), len(made.units)
+    record.peak_worker_bytes = max((outcome.peak_bytes for outcome in outcomes), default=0)
+    record.write(places.local(study.name), study)
+    _tell(study, made, record, places)
+    return manifest
+
+
+def _tell(study: Study, made: Plan, record: Record, places: Places) -> None:
+    files = sum(len(model.files) for model in made.models)
+    total = sum(file.bytes for model in made.models for file in model.files)
+    say(
+        f"{study.name}: {len(made.models)} models, {files} files, {size(total)}; measured {record.units_measured} of "
+        f"{record.units_known} units now, the others were done; {seconds(sum(record.seconds.values()))}; "
+        f"tables in {places.tables(study.name)}"
+    )
+
+
+def aggregate_study(study: str, places: Places) -> Manifest:
+    """Make the tables again from the shards of the last run."""
+    from analysis.aggregate import aggregate
+
+    manifest = read_manifest(places.local(study))
+    aggregate(manifest, places.shards, places.tables(study))
+    return manifest
+
+
+def failed(manifest: Manifest) -> bool:
+    """Say what could not be measured, if anything."""
+    for failure in manifest.failures:
+        where = "/".join(part for part in (failure.model, failure.file) if part)
+        say(f"not measured: {where} ({failure.step}): {failure.reason}")
+    return bool(manifest.failures)
