@@ -1,0 +1,70 @@
+# Storage compressibility of pre-trained models. `make help` says what there is. GNU Make 3.81 or newer.
+
+STUDY ?= default
+JOBS ?=
+# The first Python of 3.11 or newer on the PATH; name another one with `make PYTHON=...`.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$p" && break; done)
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check --no-input
+STUDY_FILE = $(if $(wildcard $(STUDY)),$(STUDY),configs/$(STUDY).yaml)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install reproduce test check bench lab publish lock schema clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@echo '  STUDY=tiny, STUDY=configs/mine.yaml choose the study; PYTHON=python3.12 the Python; JOBS=4 the worker processes.'
+
+reproduce: $(VENV)/installed  ## pull, measure, draw, execute, report, compare with the committed tables (STUDY=tiny: minutes)
+	$(RUN) -m analysis reproduce $(STUDY_FILE) $(if $(JOBS),--jobs $(JOBS))
+
+test: $(VENV)/installed-test check  ## the whole test suite; sets itself up
+	$(RUN) -m pytest -n 2 --dist worksteal
+
+check: $(VENV)/installed-test  ## formatting, lint and types
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+
+bench: $(VENV)/installed  ## speeds and ratios on this machine
+	$(RUN) -m analysis.bench
+	$(RUN) -m elf.bench
+
+lab: $(VENV)/installed  ## JupyterLab on the notebooks, with the right kernel
+	$(RUN) -m jupyterlab notebooks
+
+publish: $(VENV)/installed  ## make this machine's tables and notebooks of STUDY the committed ones
+	$(RUN) -m analysis run $(STUDY_FILE)
+	$(RUN) -m analysis publish $(STUDY_FILE)
+
+install: $(VENV)/installed  ## only create the environment
+
+$(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --quiet --require-hashes -r requirements.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/installed-test: requirements-test.lock $(VENV)/installed
+	$(PIP) install --quiet --require-hashes -r requirements-test.lock
+	@touch $@
+
+$(VENV)/bin/python:
+	@if [ -z "$(PYTHON)" ]; then echo 'No Python of 3.11 or newer is on the PATH: install one, or name it: make PYTHON=/path/to/python3' >&2; exit 2; fi
+	@"$(PYTHON)" -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "$(PYTHON) is Python %d.%d; 3.11 or newer is needed: make PYTHON=..." % v[:2])'
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo '$(PYTHON) has no venv module (on Debian and Ubuntu: apt install python3-venv)' >&2; exit 2; }
+	@"$(PYTHON)" -m venv $(VENV) || { echo 'The environment could not be made in $(VENV): is this folder writable? make VENV=DIR puts it elsewhere' >&2; exit 2; }
+
+lock:  ## resolve the lock files again (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--extra study --extra notebooks --extra dask --extra install pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--all-extras -c requirements.lock pyproject.toml -o requirements-test.lock
+
+schema:  ## write configs/schema.json, which editors use, from the configuration's classes
+	$(RUN) -m analysis.config.schema
+
+clean:  ## remove the environment, the cache (models, shards) and local results
+	rm -rf $(VENV) .cache results/*/local
