@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from elf.errors import ElfError
-from elf.formats import numpy, onnx, safetensors
+from elf.formats import numpy, onnx, pytorch, safetensors
 from elf.formats.base import Bytes, ModelFile, map_file, one_error
 
 __all__ = ["FORMATS", "ModelFile", "open_model"]
@@ -23,6 +23,7 @@ class Format(Protocol):
 
 
 FORMATS: dict[str, Format] = {
+    "pytorch": pytorch,
     "numpy": numpy,
     "safetensors": safetensors,
     "onnx": onnx,

@@ -76,7 +76,7 @@ class ModelFile:
     def release(self) -> None:
         """Give the memory of the mapped pages back; they are read again when touched. Views stay valid."""
         for part in self._maps:
-            mapping = part.base.obj if isinstance(part.base, memoryview) else part.base
+            mapping = getattr(part.base, "obj", None)
             if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
                 mapping.madvise(mmap.MADV_DONTNEED)
 
