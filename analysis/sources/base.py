@@ -7,10 +7,14 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analysis.config import Family
 from analysis.config.entries import Entry
 from analysis.sources.sums import Sums
+
+if TYPE_CHECKING:
+    from analysis.sources.lock import Lock
 from elf.errors import ElfError
 
 
@@ -71,11 +75,16 @@ class Found:
 
 @dataclass
 class Context:
-    """What sources share during a pull: the cache folder, remembered checksums, the lock file, notes for the user."""
+    """What sources share during a pull.
 
-    study: Path
+    The cache folder, remembered checksums, the study's lock file, the models that are there already (derivations come
+    last and start from them), notes for the user.
+    """
+
     cache: Path
     sums: Sums
+    lock: Lock
+    models: dict[str, Model] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     guard: threading.Lock = field(default_factory=threading.Lock)
 

@@ -39,12 +39,12 @@ def sweep_partials(cache: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def publish(made: Path, files: dict[str, tuple[int, str]], final: Path, about: dict[str, Any]) -> None:
+def publish(made: Path, files: dict[str, tuple[int, str]], final: Path, note: dict[str, Any]) -> None:
     """Give the folder `made`, whose files are {name: (bytes, sha256)}, its final name.
 
     Whoever comes second with the same content finds it done and leaves it.
     """
-    (made / RECORD).write_text(json.dumps({"about": about, "files": files}, indent=1) + "\n")
+    (made / RECORD).write_text(json.dumps({"about": note, "files": files}, indent=1) + "\n")
     final.parent.mkdir(parents=True, exist_ok=True)
     try:
         made.rename(final)
@@ -65,10 +65,10 @@ def verified(final: Path, sums: Sums) -> tuple[WeightFile, ...] | None:
     return in_order(WeightFile(name, final / name, size) for name, (size, _) in recorded.items())
 
 
-def note_of(final: Path) -> dict[str, Any]:
+def about(final: Path) -> dict[str, Any]:
     """What `publish` was told about the folder."""
-    about: dict[str, Any] = json.loads((final / RECORD).read_bytes())["about"]
-    return about
+    told: dict[str, Any] = json.loads((final / RECORD).read_bytes())["about"]
+    return told
 
 
 def discard(final: Path, scratch: Path) -> None:

