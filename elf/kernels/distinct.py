@@ -1,0 +1,136 @@
+"""Which bit patterns occur among the elements of a tensor: exact, in bounded memory, faster than hashing.
+
+8 and 16 bits are counted in a table. 32 bits are sorted when few, and else marked in a bitmap that has pages only where
+there are patterns: weights crowd into few exponents, so that the bitmap stays in the processor's caches. 64 bits are
+sorted in parts that a multiplicative hash makes equally large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+PAGE_BITS = 20
+PAGES = 1 << (32 - PAGE_BITS)
+WORDS = 1 << (PAGE_BITS - 6)
+FIBONACCI = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio: Knuth, TAOCP 3, 6.4
+
+
+@njit(nogil=True, cache=True)
+def count_patterns(elements, counts):  # type: ignore[no-untyped-def]
+    """Add the number of times that each pattern occurs among 8 or 16-bit elements to `counts`, int64, by pattern."""
+    for i in range(np.uint64(elements.size)):
+        counts[elements[i]] += 1
+
+
+@njit(nogil=True, cache=True)
+def squeeze(ordered):  # type: ignore[no-untyped-def]
+    """Move the distinct elements of a sorted array to its front; returns how many there are."""
+    if ordered.size == 0:
+        return np.int64(0)
+    n = np.uint64(0)
+    for i in range(np.uint64(1), np.uint64(ordered.size)):
+        n += np.uint64(ordered[i] != ordered[n])
+        ordered[n] = ordered[i]
+    return np.int64(n + np.uint64(1))
+
+
+def distinct_in_place(elements: NDArray[Any]) -> NDArray[Any]:
+    """The distinct elements, sorted; a view of `elements`, which is overwritten."""
+    elements.sort()
+    return elements[: squeeze(elements)]
+
+
+@njit(nogil=True, cache=True)
+def _mark_pages(elements, used):  # type: ignore[no-untyped-def]
+    for i in range(np.uint64(elements.size)):
+        used[elements[i] >> np.uint32(PAGE_BITS)] = True
+
+
+@njit(nogil=True, cache=True)
+def _mark(elements, slots, bits):  # type: ignore[no-untyped-def]
+    for i in range(np.uint64(elements.size)):
+        pattern = np.uint64(elements[i])
+        slot = slots[pattern >> np.uint64(PAGE_BITS)]
+        if slot >= 0:
+            word = (pattern >> np.uint64(6)) & np.uint64(WORDS - 1)
+            bits[np.uint64(slot), word] |= np.uint64(1) << (pattern & np.uint64(63))
+
+
+@intrinsic
+def _trailing_zeros(typingctx: Any, word: Any) -> Any:  # noqa: ARG001 - numba asks for it
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001 - numba asks for it
+        return builder.cttz(args[0], ir.IntType(1)(1))
+
+    return types.uint64(types.uint64), codegen
+
+
+@njit(nogil=True, cache=True)
+def _patterns(words, base, found):  # type: ignore[no-untyped-def]
+    """The patterns marked in one page, rising, into `found`; clears the page."""
+    n = np.uint64(0)
+    for i in range(np.uint64(words.size)):
+        word = words[i]
+        while word:
+            found[n] = base + i * np.uint64(64) + _trailing_zeros(word)
+            n += np.uint64(1)
+            word &= word - np.uint64(1)
+        words[i] = 0
+    return n
+
+
+class PatternSet:
+    """A set of 32-bit patterns: a bitmap in pages of 2**20 patterns (128 KiB), of which `room` fit at a time."""
+
+    def __init__(self, room: int) -> None:
+        self._slots = np.full(PAGES, -1, np.int32)
+        self._bits = np.zeros((room, WORDS), np.uint64)  # zero pages of the system: taken when written
+        self._n_used = 0
+
+    def reserve(self, pages: NDArray[np.integer]) -> bool:
+        """Make room for patterns whose high bits are in `pages`; False, and nothing done, if there is none."""
+        new = np.unique(pages[self._slots[pages] < 0])
+        if self._n_used + new.size > len(self._bits):
+            return False
+        self._slots[new] = np.arange(self._n_used, self._n_used + new.size)
+        self._n_used += new.size
+        return True
+
+    def add(self, elements: NDArray[np.uint32]) -> None:
+        """Add the elements that lie in reserved pages; others are passed over."""
+        _mark(elements, self._slots, self._bits)
+
+    def drain(self) -> Iterator[NDArray[np.uint64]]:
+        """The patterns, rising, page by page; empties the set."""
+        for page in np.flatnonzero(self._slots >= 0):
+            found = np.empty(1 << PAGE_BITS, np.uint64)
+            yield found[: _patterns(self._bits[self._slots[page]], np.uint64(page << PAGE_BITS), found)]
+        self._slots[:] = -1
+        self._n_used = 0
+
+
+def pages_of(elements: NDArray[np.uint32], used: NDArray[np.bool_]) -> None:
+    """Set used[page] for the page of each element; `used` has shape (PAGES,)."""
+    _mark_pages(elements, used)
+
+
+@njit(nogil=True, cache=True)
+def _select(elements, shift, part, selected):  # type: ignore[no-untyped-def]
+    n = 0
+    for i in range(np.uint64(elements.size)):
+        if (elements[i] * FIBONACCI) >> shift == part:
+            selected[n] = elements[i]
+            n += 1
+    return n
+
+
+def select_part(elements: NDArray[np.uint64], bits: int, part: int) -> NDArray[np.uint64]:
+    """The elements whose multiplicative hash has `part` in its top `bits` bits (at least 1): all equal ones or none."""
+    selected = np.empty(elements.size, np.uint64)
+    return selected[: _select(elements, np.uint64(64 - bits), np.uint64(part), selected)]
