@@ -12,7 +12,7 @@ STUDY_FILE = $(if $(wildcard $(STUDY)),$(STUDY),configs/$(STUDY).yaml)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install reproduce test check bench lab publish lock schema clean
+.PHONY: help install reproduce test check bench lab publish lock generated clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -63,8 +63,9 @@ lock:  ## resolve the lock files again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		--all-extras -c requirements.lock pyproject.toml -o requirements-test.lock
 
-schema:  ## write configs/schema.json, which editors use, from the configuration's classes
+generated:  ## write configs/schema.json and results/README.md again from the classes and specifications
 	$(RUN) -m analysis.config.schema
+	$(RUN) -m analysis.dictionary
 
 clean:  ## remove the environment, the cache (models, shards) and local results
 	rm -rf $(VENV) .cache results/*/local

@@ -268,13 +268,13 @@ def _agrees(options: argparse.Namespace) -> int:
 
     found = agreement(_places_of(options), Path(options.study).stem)
     print(found or "this study has no committed tables to compare with")
-    return 0
+    return int(bool(found and found.differing))
 
 
 def publish(options: argparse.Namespace) -> None:
     """Make this machine's tables the committed ones and execute the committed notebooks on them."""
     from analysis.agreement import publish as publish_tables
-    from analysis.publishing import publish_notebooks
+    from analysis.notebooks import publish as publish_notebooks
 
     where, study = _places_of(options), Path(options.study).stem
     publish_tables(where, study)

@@ -113,7 +113,9 @@ class Elements:
         for first in range(0, pages.size, TENSOR_PAGES):
             patterns.reserve(pages[first : first + TENSOR_PAGES])
             for piece in self._pieces(kind, data):
-                patterns.add(distinct_in_place(piece))  # rising patterns are marked several times faster than mixed ones
+                patterns.add(
+                    distinct_in_place(piece)
+                )  # rising patterns are marked several times faster than mixed ones
             yield from patterns.drain()
 
     def _distinct_by_hash(self, kind: DType, data: NDArray[np.uint8]) -> Pieces:

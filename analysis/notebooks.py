@@ -63,6 +63,14 @@ def execute(source: Path, study: str, places: Places) -> nbformat.NotebookNode:
     return _quiet(notebook)
 
 
+def publish(study: str, places: Places) -> list[Path]:
+    """Execute the committed notebooks that show this study, in place."""
+    shown = [source for source in sources() if f'STUDY = "{study}"' in source.read_text(encoding="utf-8")]
+    for source in shown:
+        write(execute(source, study, places), source.with_suffix(".ipynb"))
+    return shown
+
+
 def unexecuted(source: Path) -> nbformat.NotebookNode:
     """The notebook that a .py file stands for; cell ids count up, so that the same source is the same notebook."""
     notebook = jupytext.read(source)

@@ -54,7 +54,11 @@ MODELS = Table(
     (
         FAMILY,
         MODEL,
-        Column("source", "text", "where it was pulled from: pypi, hub, path, hub_cache or derive"),
+        Column(
+            "source",
+            "text",
+            "where it was pulled from, as the YAML names it: pypi:, hub:, path:, hub_cache: or derive:",
+        ),
         Column("revision", "text", "what pins it: the wheel's sha256 or the repository's commit; empty for a path"),
         Column("task", "text", "what the model is for"),
         Column(

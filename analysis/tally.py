@@ -59,7 +59,9 @@ def _joined(pieces: list[Columns]) -> Columns:
     return high, low, lengths
 
 
-def _table(method: str, anchor: str, high: NDArray[np.uint64], low: NDArray[np.uint64], lengths: NDArray[np.int64]) -> pa.Table:
+def _table(
+    method: str, anchor: str, high: NDArray[np.uint64], low: NDArray[np.uint64], lengths: NDArray[np.int64]
+) -> pa.Table:
     order = _order(high, low, lengths)
     high, low, lengths = high[order], low[order], lengths[order]
     first = np.flatnonzero(_differs(high) | _differs(low) | _differs(lengths))
