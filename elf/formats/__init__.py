@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from elf.errors import ElfError
-from elf.formats import numpy, onnx, pytorch, safetensors
+from elf.formats import gguf, hdf5, numpy, onnx, pytorch, safetensors, tflite
 from elf.formats.base import Bytes, ModelFile, map_file, one_error
 
 __all__ = ["FORMATS", "ModelFile", "open_model"]
@@ -23,7 +23,10 @@ class Format(Protocol):
 
 
 FORMATS: dict[str, Format] = {
+    "gguf": gguf,
+    "tflite": tflite,
     "pytorch": pytorch,
+    "hdf5": hdf5,
     "numpy": numpy,
     "safetensors": safetensors,
     "onnx": onnx,

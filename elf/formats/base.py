@@ -38,6 +38,10 @@ DAMAGE = (
 )
 
 
+READER_VERSION = "1"
+"""Raised when the same file leads to other tensors: whatever was measured with an older reader is measured again."""
+
+
 class ModelFile:
     """An open model file: its format, its parts (the file itself first, then external data) and its tensors.
 
