@@ -25,6 +25,7 @@ from elf.tensor import Tensor
 FILES = pa.schema(
     [
         ("part", pa.int32()),  # 0 is the file itself, then its external data
+        ("format", pa.string()),  # of the model file; "bytes" when it is unknown
         ("bytes", pa.int64()),
         ("hash_hi", pa.uint64()),  # XXH3-128 of the part
         ("hash_lo", pa.uint64()),
@@ -89,7 +90,7 @@ class _Pass:
                 self._look_at(waiting.pop())
             self._model.release()
         high, low = halves(whole.intdigest())
-        return {"part": index, "bytes": data.size, "hash_hi": high, "hash_lo": low}
+        return {"part": index, "format": self._model.format, "bytes": data.size, "hash_hi": high, "hash_lo": low}
 
     def layers(self) -> list[dict[str, object]]:
         """The rows of `layers`, in the order of the file's tensors; looks at those that no block brought first."""

@@ -82,7 +82,7 @@ def _plan_model(study: Study, model: Model, made: Plan, sums: Sums, places: Plac
 
 def _key(study: Study, measure: str, content: list[str]) -> str:
     from analysis.measures import MEASURES
-    from elf.formats import READER_VERSION
+    from elf.formats.base import READER_VERSION
 
     params = study.measures[measure].model_dump(mode="json")
     return shard_key(content, measure, MEASURES[measure].version, params, READER_VERSION)

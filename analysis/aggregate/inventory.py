@@ -31,12 +31,14 @@ def layers(index: ShardIndex) -> pd.DataFrame:
 
 def _file_layers(model: ModelEntry, file: FileEntry, shard: Path, version: int) -> pd.DataFrame:
     found = pq.read_table(shard / "layers.parquet")
+    parts = pq.read_table(shard / "files.parquet", columns=["format"])
     data = found.to_pandas(types_mapper=pd.ArrowDtype)
     return data.assign(
         family=model.family,
         model=model.model,
         file=file.file,
         layer=data["name"],
+        format=parts["format"][0].as_py(),
         shape=["x".join(map(str, shape)) for shape in found["shape"].to_pylist()],
         bytes_stored=data["stored"],
         xxh3_128=[f"{high:016x}{low:016x}" for high, low in zip(data["hash_hi"], data["hash_lo"], strict=True)],
