@@ -5,6 +5,7 @@ Everything is counted on bit patterns: -0.0 and 0.0 are two patterns, and so are
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -13,42 +14,51 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from elf.kernels.distinct import PAGE_BITS, PAGES, PatternSet, count_patterns, distinct_in_place, pages_of, select_part
+from elf.kernels.distinct import (
+    PAGE_STARTS,
+    PAGES,
+    PatternSet,
+    count_patterns,
+    distinct_in_place,
+    mark_pages,
+    select_part,
+)
 from elf.kernels.exactness import COUNTED, count_f32, count_f64
 from elf.tensor import DTYPES, DType
 
 STATISTICS = ("n_distinct", *COUNTED)
 """Names of the counts; each is None where it does not apply to the dtype."""
 
-VALUES = pa.schema([("dtype", pa.string()), ("value", pa.uint64())])
+VALUES = pa.schema([("dtype", pa.dictionary(pa.int8(), pa.string())), ("value", pa.uint64())])
 """Distinct bit patterns of a unit, zero-extended, in rising runs; a pattern can be in several runs of a large file."""
 
-SORTED_ELEMENTS = 1 << 24
-"""Tensors of at most so many elements are sorted whole; larger ones in pieces of so many."""
+PIECE_ELEMENTS = 1 << 24
+"""Tensors of at most so many elements are sorted whole; larger ones are read in pieces of so many."""
 TENSOR_PAGES = 512
 UNIT_PAGES = 1024
 ROWS = 1 << 20
 
+Array = NDArray[Any]
 Counts = dict[str, int | None]
-Pieces = Iterator[NDArray[Any]]
 
 
 class Elements:
-    """Looks at tensors one after the other and gathers the patterns of all of them: `emit` gets tables of schema VALUES.
+    """Looks at tensors one after the other and gathers the patterns of all of them.
 
-    `release` is called after each piece of a tensor that is looked at in pieces: what was read is not needed soon.
+    `emit` gets tables of schema VALUES. `release` is called after each piece of a tensor that is read in pieces, since
+    what was read is not needed soon.
     """
 
     def __init__(
-        self, emit: Callable[[pa.Table], None], release: Callable[[], None], sorted_elements: int = SORTED_ELEMENTS
+        self, emit: Callable[[pa.Table], None], release: Callable[[], None], piece_elements: int = PIECE_ELEMENTS
     ) -> None:
         self._emit = emit
         self._release = release
-        self._piece = sorted_elements
+        self._piece_elements = piece_elements
+        self._buffer = np.empty(0, np.uint8)
         self._tables: dict[str, NDArray[np.bool_]] = {}
         self._sets: dict[str, PatternSet] = {}
-        self._held: list[pa.Table] = []
-        self._n_held = 0
+        self._held: dict[str, list[Array]] = defaultdict(list)
 
     def add(self, dtype: str, data: NDArray[np.uint8]) -> Counts:
         """Count a tensor's elements, given as bytes; gather its patterns."""
@@ -58,15 +68,18 @@ class Elements:
             return counts
         if kind.block_bytes <= 2:
             return counts | self._add_counted(kind, data)
-        return counts | self._statistics(kind, data) | {"n_distinct": self._add_sorted(kind, data)}
+        if data.size <= self._piece_elements * kind.block_bytes:
+            return counts | self._add_sorted(kind, data)
+        return counts | self._add_large(kind, data)
 
     def flush(self) -> None:
         """Hand on what was gathered; to be called at the end."""
         for dtype, occurs in sorted(self._tables.items()):
-            self._hold(dtype, np.flatnonzero(occurs).astype(np.uint64))
+            self._hold(dtype, np.flatnonzero(occurs))
         for dtype, patterns in sorted(self._sets.items()):
             self._drain(dtype, patterns)
-        self._hand_on()
+        for dtype in sorted(self._held):
+            self._hand_on(dtype)
 
     def _add_counted(self, kind: DType, data: NDArray[np.uint8]) -> Counts:
         occurrences = np.zeros(1 << (8 * kind.block_bytes), np.int64)
@@ -77,99 +90,104 @@ class Elements:
         counts: Counts = {name: int(occurrences[held].sum()) for name, held in _properties(kind.name).items()}
         return counts | {"n_distinct": int(occurs.sum())}
 
-    def _statistics(self, kind: DType, data: NDArray[np.uint8]) -> Counts:
-        if not kind.is_float:
-            return {"n_zero": sum(int(np.count_nonzero(piece == 0)) for piece in self._pieces(kind, data))}
-        count = count_f32 if kind.block_bytes == 4 else count_f64
-        total = sum((count(piece) for piece in self._pieces(kind, data)), np.zeros(len(COUNTED), np.int64))
-        return dict(zip(COUNTED, total.tolist(), strict=True))
+    def _add_sorted(self, kind: DType, data: NDArray[np.uint8]) -> Counts:
+        counts: Counts = dict.fromkeys(_counted(kind), 0) | {"n_distinct": 0}
+        for piece in self._pieces(kind, data):  # one, or none when the tensor is empty
+            counts = _statistics(kind, piece)
+            patterns = distinct_in_place(piece)
+            counts["n_distinct"] = len(patterns)
+            self._gather(kind, patterns)
+        return counts
 
-    def _add_sorted(self, kind: DType, data: NDArray[np.uint8]) -> int:
+    def _add_large(self, kind: DType, data: NDArray[np.uint8]) -> Counts:
+        totals = dict.fromkeys(_counted(kind), 0)
+        for piece in self._pieces(kind, data):
+            for name, count in _statistics(kind, piece).items():
+                totals[name] += count
         n_distinct = 0
-        for patterns in self._distinct(kind, data):
+        distinct = self._distinct_by_page if kind.block_bytes == 4 else self._distinct_by_hash
+        for patterns in distinct(kind, data):
             n_distinct += len(patterns)
-            if kind.block_bytes == 4:
-                self._merge(kind.name, patterns.astype(np.uint32, copy=False))
-            else:
-                self._hold(kind.name, patterns)
-        return n_distinct
+            self._gather(kind, patterns)
+        return {**totals, "n_distinct": n_distinct}
 
-    def _distinct(self, kind: DType, data: NDArray[np.uint8]) -> Pieces:
-        """The distinct patterns of a tensor, each once, in rising pieces."""
-        if data.size <= self._piece * kind.block_bytes:
-            for piece in self._pieces(kind, data):
-                yield distinct_in_place(piece)
-        elif kind.block_bytes == 4:
-            yield from self._distinct_by_page(kind, data)
-        else:
-            yield from self._distinct_by_hash(kind, data)
-
-    def _distinct_by_page(self, kind: DType, data: NDArray[np.uint8]) -> Pieces:
-        """32-bit patterns of a large tensor: a bitmap of the pages that occur, as many passes as it has to be refilled."""
+    def _distinct_by_page(self, kind: DType, data: NDArray[np.uint8]) -> Iterator[Array]:
+        """The 32-bit patterns of a large tensor: a bitmap of the pages that occur, in as many passes as it takes."""
         used = np.zeros(PAGES, np.bool_)
         for piece in self._pieces(kind, data):
-            pages_of(piece, used)
+            mark_pages(piece, used)
         pages, patterns = np.flatnonzero(used), PatternSet(TENSOR_PAGES)
         for first in range(0, pages.size, TENSOR_PAGES):
             patterns.reserve(pages[first : first + TENSOR_PAGES])
             for piece in self._pieces(kind, data):
-                patterns.add(
-                    distinct_in_place(piece)
-                )  # rising patterns are marked several times faster than mixed ones
-            yield from patterns.drain()
+                patterns.add(distinct_in_place(piece))  # rising patterns are marked many times faster than mixed ones
+            yield from patterns.drain(ROWS)
 
-    def _distinct_by_hash(self, kind: DType, data: NDArray[np.uint8]) -> Pieces:
-        """64-bit patterns of a large tensor: one pass for each part of the patterns, parts of half a piece on average."""
-        bits = (2 * data.size // (kind.block_bytes * self._piece)).bit_length()
+    def _distinct_by_hash(self, kind: DType, data: NDArray[np.uint8]) -> Iterator[Array]:
+        """The 64-bit patterns of a large tensor: one pass for each part of the patterns, of half a piece on average."""
+        bits = (2 * data.size // (kind.block_bytes * self._piece_elements)).bit_length()
         for part in range(1 << bits):
             found = np.empty(0, np.uint64)
             for piece in self._pieces(kind, data):
                 found = np.concatenate((found, select_part(piece, bits, part)))
-                if found.size > self._piece:
+                if found.size > self._piece_elements:
                     found = distinct_in_place(found)
             yield distinct_in_place(found)
 
-    def _pieces(self, kind: DType, data: NDArray[np.uint8]) -> Pieces:
-        """Aligned copies of consecutive elements as unsigned integers; they may be overwritten."""
-        unsigned, piece_bytes = np.dtype(f"u{kind.block_bytes}"), self._piece * kind.block_bytes
+    def _pieces(self, kind: DType, data: NDArray[np.uint8]) -> Iterator[Array]:
+        """Consecutive elements as unsigned integers, in one aligned buffer that may be overwritten."""
+        unsigned, piece_bytes = np.dtype(f"u{kind.block_bytes}"), self._piece_elements * kind.block_bytes
+        if self._buffer.size < min(data.size, piece_bytes):
+            self._buffer = np.empty(min(data.size, piece_bytes), np.uint8)
         for start in range(0, data.size, piece_bytes):
-            yield data[start : start + piece_bytes].copy().view(unsigned)
+            piece = data[start : start + piece_bytes]
+            np.copyto(self._buffer[: piece.size], piece)
             if data.size > piece_bytes:
                 self._release()
+            yield self._buffer[: piece.size].view(unsigned)
 
-    def _merge(self, dtype: str, patterns: NDArray[np.uint32]) -> None:
-        """Mark rising patterns in the unit's set, which is handed on whenever it is full."""
-        known = self._sets.setdefault(dtype, PatternSet(UNIT_PAGES))
-        bounds = np.append(np.searchsorted(patterns, _page_starts()), patterns.size)
+    def _gather(self, kind: DType, patterns: Array) -> None:
+        """Mark rising 32-bit patterns in the unit's set, which is handed on whenever it is full; hand others on."""
+        if kind.block_bytes > 4:
+            self._hold(kind.name, patterns.copy())
+            return
+        known = self._sets.setdefault(kind.name, PatternSet(UNIT_PAGES))
+        bounds = np.append(np.searchsorted(patterns, PAGE_STARTS), patterns.size)
         pages = np.flatnonzero(np.diff(bounds))
         for first in range(0, pages.size, UNIT_PAGES):
             some = pages[first : first + UNIT_PAGES]
             if not known.reserve(some):
-                self._drain(dtype, known)
+                self._drain(kind.name, known)
                 known.reserve(some)
             known.add(patterns[bounds[some[0]] : bounds[some[-1] + 1]])
 
     def _drain(self, dtype: str, patterns: PatternSet) -> None:
-        for found in patterns.drain():
+        for found in patterns.drain(ROWS):
             self._hold(dtype, found)
 
-    def _hold(self, dtype: str, patterns: NDArray[np.uint64]) -> None:
-        """Hand patterns on in tables of a sensible size."""
-        for first in range(0, patterns.size, ROWS):
-            rows = patterns[first : first + ROWS].copy()
-            self._held.append(pa.table([pa.repeat(dtype, rows.size), rows], schema=VALUES))
-            self._n_held += rows.size
-            if self._n_held >= ROWS:
-                self._hand_on()
+    def _hold(self, dtype: str, patterns: Array) -> None:
+        """Keep patterns until there are enough for a table of sensible size."""
+        held = self._held[dtype]
+        held.append(patterns.astype(np.uint64, copy=False))
+        if sum(array.size for array in held) >= ROWS:
+            self._hand_on(dtype)
 
-    def _hand_on(self) -> None:
-        if self._held:
-            self._emit(pa.concat_tables(self._held).combine_chunks())
-        self._held, self._n_held = [], 0
+    def _hand_on(self, dtype: str) -> None:
+        held = self._held.pop(dtype)
+        values = held[0] if len(held) == 1 else np.concatenate(held)
+        dtypes = pa.DictionaryArray.from_arrays(np.zeros(values.size, np.int8), [dtype])
+        self._emit(pa.table([dtypes, values], schema=VALUES))
 
 
-def _page_starts() -> NDArray[np.uint32]:
-    return np.arange(PAGES, dtype=np.uint32) << np.uint32(PAGE_BITS)
+def _counted(kind: DType) -> tuple[str, ...]:
+    return COUNTED if kind.is_float else ("n_zero",)
+
+
+def _statistics(kind: DType, piece: Array) -> dict[str, int]:
+    if not kind.is_float:
+        return {"n_zero": int(np.count_nonzero(piece == 0))}
+    counts = count_f32(piece) if kind.block_bytes == 4 else count_f64(piece)
+    return dict(zip(COUNTED, counts.tolist(), strict=True))
 
 
 @lru_cache

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +17,8 @@ RUN_CHUNKS = 1 << 19
 
 CHUNKS = pa.schema(
     [
-        ("method", pa.string()),  # fixed-4096, fastcdc-65536, xet
-        ("anchor", pa.string()),  # file or tensor
+        ("method", pa.dictionary(pa.int8(), pa.string())),  # fixed-4096, fastcdc-65536, xet
+        ("anchor", pa.dictionary(pa.int8(), pa.string())),  # file or tensor
         ("hash_hi", pa.uint64()),  # XXH3-128
         ("hash_lo", pa.uint64()),
         ("length", pa.uint32()),  # bytes
@@ -47,27 +48,30 @@ class Tally:
 
     def flush(self) -> None:
         """Hand on what is held; to be called at the end."""
-        tables = [_table(*key, *_joined(pieces)) for key, pieces in sorted(self._pending.items())]
+        groups = [(key, _grouped(*map(np.concatenate, zip(*held, strict=True)))) for key, held in sorted(self._pending.items())]
         self._pending.clear()
         self._n_pending = 0
-        if tables:
-            self._emit(pa.concat_tables(tables).combine_chunks())
+        if groups:
+            sizes = [columns[0].size for _, columns in groups]
+            methods, anchors = (_labels(labels, sizes) for labels in zip(*(key for key, _ in groups), strict=True))
+            columns = map(np.concatenate, zip(*(columns for _, columns in groups), strict=True))
+            self._emit(pa.table([methods, anchors, *columns], schema=CHUNKS))
 
 
-def _joined(pieces: list[Columns]) -> Columns:
-    high, low, lengths = (np.concatenate(column) for column in zip(*pieces, strict=True))
-    return high, low, lengths
+def _labels(labels: Sequence[str], sizes: list[int]) -> pa.DictionaryArray:
+    """A column in which each label stands as often as its size says."""
+    names = sorted(set(labels))
+    codes = np.repeat([names.index(label) for label in labels], sizes).astype(np.int8)
+    return pa.DictionaryArray.from_arrays(codes, names)
 
 
-def _table(
-    method: str, anchor: str, high: NDArray[np.uint64], low: NDArray[np.uint64], lengths: NDArray[np.int64]
-) -> pa.Table:
+def _grouped(high: NDArray[np.uint64], low: NDArray[np.uint64], lengths: NDArray[np.int64]) -> list[NDArray[Any]]:
+    """Columns hash_hi, hash_lo, length, count of the distinct chunks, in order."""
     order = _order(high, low, lengths)
     high, low, lengths = high[order], low[order], lengths[order]
     first = np.flatnonzero(_differs(high) | _differs(low) | _differs(lengths))
     counts = np.diff(first, append=high.size)
-    columns = [high[first], low[first], lengths[first].astype(np.uint32), counts.astype(np.uint32)]
-    return pa.table([pa.repeat(method, first.size), pa.repeat(anchor, first.size), *columns], schema=CHUNKS)
+    return [high[first], low[first], lengths[first].astype(np.uint32), counts.astype(np.uint32)]
 
 
 def _order(high: NDArray[np.uint64], low: NDArray[np.uint64], lengths: NDArray[np.int64]) -> NDArray[np.intp]:

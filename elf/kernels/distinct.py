@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 PAGE_BITS = 20
 PAGES = 1 << (32 - PAGE_BITS)
 WORDS = 1 << (PAGE_BITS - 6)
+PAGE_STARTS = np.arange(PAGES, dtype=np.uint32) << np.uint32(PAGE_BITS)
+"""The first pattern of each page."""
 FIBONACCI = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio: Knuth, TAOCP 3, 6.4
 
 
@@ -48,7 +50,8 @@ def distinct_in_place(elements: NDArray[Any]) -> NDArray[Any]:
 
 
 @njit(nogil=True, cache=True)
-def _mark_pages(elements, used):  # type: ignore[no-untyped-def]
+def mark_pages(elements, used):  # type: ignore[no-untyped-def]
+    """Set used[page] for the page of each 32-bit element; `used` is bool, shape (PAGES,)."""
     for i in range(np.uint64(elements.size)):
         used[elements[i] >> np.uint32(PAGE_BITS)] = True
 
@@ -82,7 +85,7 @@ def _patterns(words, base, found):  # type: ignore[no-untyped-def]
             n += np.uint64(1)
             word &= word - np.uint64(1)
         words[i] = 0
-    return n
+    return np.int64(n)
 
 
 class PatternSet:
@@ -106,18 +109,18 @@ class PatternSet:
         """Add the elements that lie in reserved pages; others are passed over."""
         _mark(elements, self._slots, self._bits)
 
-    def drain(self) -> Iterator[NDArray[np.uint64]]:
-        """The patterns, rising, page by page; empties the set."""
+    def drain(self, rows: int) -> Iterator[NDArray[np.uint64]]:
+        """The patterns, rising, in arrays of at least `rows` but for the last; empties the set."""
+        found, n = np.empty(rows + (1 << PAGE_BITS), np.uint64), 0
         for page in np.flatnonzero(self._slots >= 0):
-            found = np.empty(1 << PAGE_BITS, np.uint64)
-            yield found[: _patterns(self._bits[self._slots[page]], np.uint64(page << PAGE_BITS), found)]
+            n += _patterns(self._bits[self._slots[page]], np.uint64(page << PAGE_BITS), found[n:])
+            if n >= rows:
+                yield found[:n]
+                found, n = np.empty_like(found), 0
+        if n:
+            yield found[:n]
         self._slots[:] = -1
         self._n_used = 0
-
-
-def pages_of(elements: NDArray[np.uint32], used: NDArray[np.bool_]) -> None:
-    """Set used[page] for the page of each element; `used` has shape (PAGES,)."""
-    _mark_pages(elements, used)
 
 
 @njit(nogil=True, cache=True)
