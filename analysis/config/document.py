@@ -56,7 +56,7 @@ class _Loader(yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
             self.get_event()  # type: ignore[no-untyped-call]
             self.aliases.append(event)
-            return yaml.ScalarNode(f"{_YAML}null", "")
+            return yaml.ScalarNode(f"{_YAML}null", "", event.start_mark)  # type: ignore[arg-type]
         if self.depth >= MAX_DEPTH:
             raise yaml.MarkedYAMLError(None, None, f"nested deeper than {MAX_DEPTH} levels", event.start_mark)
         self.depth += 1
@@ -196,5 +196,5 @@ def _trap(node: yaml.ScalarNode) -> str:
     if kind == "timestamp":
         return f"`{node.value}` is read as a date by YAML; write it in quotes: {quoted}"
     if kind in ("int", "float"):
-        return f"`{node.value}` is read as different numbers by YAML readers; write plain decimal, or quotes: {quoted}"
+        return f"`{node.value}` is not the same number to all YAML readers; write plain decimal, or quotes: {quoted}"
     return f"has the tag {node.tag!r}; tags are not read"

@@ -30,7 +30,8 @@ def explain(document: Document, error: ValidationError, model: type[BaseModel]) 
     for detail in error.errors():
         location = tuple(part for part in detail["loc"] if part not in _TAGGED)
         trap = document.line(location) in blamed and detail["input"] is None
-        if not trap:
+        counted_out = detail["type"] == "too_short" and detail["input"]  # not empty: its items are wrong
+        if not trap and not counted_out:
             document.blame(location, _reason(document, detail, location, model))
 
 
@@ -47,7 +48,12 @@ def _reason(document: Document, detail: ErrorDetails, location: Location, model:
         return f"{value!r} is not one of {', '.join(options)}" + (nearest(value, options) if len(options) > 1 else "")
     if kind in _WANTED:
         return _wrong_type(document, _WANTED[kind], value, location)
-    message = detail["msg"].removeprefix("Value error, ")
+    return _in_its_own_words(detail["msg"].removeprefix("Value error, "), value)
+
+
+def _in_its_own_words(message: str, value: Any) -> str:
+    if message.startswith("Input should be "):
+        return f"must be {message.removeprefix('Input should be ')}, not {value!r}"
     return message[:1].lower() + message[1:]
 
 

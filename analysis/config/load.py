@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError, create_model
 from analysis.config.document import Document, read_document
 from analysis.config.entries import FamilyFile, ModelEntry, Strict, label_of
 from analysis.config.explain import explain
-from analysis.config.problems import ConfigError, Location, Problem, nearest
+from analysis.config.problems import ConfigError, Location, Problem, key_path, nearest
 
 
 class HasParams(Protocol):
@@ -145,7 +145,7 @@ class _Reading:
         other, where = taken[name]
         advice = "; give one of them a `name`" if what == "model" else ""
         reason = f"the {what} {name!r} is already in {other.path}:{other.line(where)}{advice}"
-        self.problems.append(Problem(document.path, document.line(place), "", reason))
+        self.problems.append(Problem(document.path, document.line(place), key_path(place), reason))
 
     def _check_derivations(self, document: Document, derived: set[str]) -> None:
         for place, entry in _entries(document.data):
@@ -156,7 +156,7 @@ class _Reading:
             why = "is itself derived" if base in derived else "is no model of this study"
             location = (*place, "derive", "from")
             reason = f"{base!r} {why}{nearest(base, self.labels.keys() - derived)}"
-            self.problems.append(Problem(document.path, document.line(location), "", reason))
+            self.problems.append(Problem(document.path, document.line(location), key_path(location), reason))
 
     def order(self, file: Path) -> int:
         """Problems are told in the order in which the files were read."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError: of the HTTP library it is built on
@@ -24,6 +27,12 @@ from huggingface_hub.hf_api import RepoFile
 
 from analysis.sources.base import SourceError, describe
 
+T = TypeVar("T")
+
+TRIES = 4
+LONGEST_PAUSE = 300
+"""Seconds: the Hub counts requests in windows of five minutes."""
+
 
 @dataclass(frozen=True)
 class RemoteFile:
@@ -38,7 +47,7 @@ class RemoteFile:
 def resolve(repo: str, revision: str | None) -> str:
     """The commit, 40 hexadecimal digits, that a branch or tag names now. Raises SourceError."""
     with _explained(repo, revision):
-        commit = HfApi().model_info(repo, revision=revision).sha
+        commit = _patiently(lambda: HfApi().model_info(repo, revision=revision).sha)
     if not commit:
         raise SourceError("NoCommit", f"{repo}: the Hub named no commit; pin `revision`")
     return commit
@@ -47,13 +56,33 @@ def resolve(repo: str, revision: str | None) -> str:
 def tree(repo: str, revision: str) -> list[RemoteFile]:
     """Every file of a repository at a revision, by name. Raises SourceError."""
     with _explained(repo, revision):
-        items = list(HfApi().list_repo_tree(repo, revision=revision, recursive=True))
+        items = _patiently(lambda: list(HfApi().list_repo_tree(repo, revision=revision, recursive=True)))
     files = [
         RemoteFile(item.path, item.size, item.blob_id, item.lfs.sha256 if item.lfs else None)
         for item in items
         if isinstance(item, RepoFile)
     ]
     return sorted(files, key=lambda file: file.name)
+
+
+def _patiently(ask: Callable[[], T]) -> T:
+    """Ask again when the Hub is busy, as long as it wants: the library does that for files, not for what it lists."""
+    for tried in range(TRIES - 1):
+        try:
+            return ask()
+        except HfHubHTTPError as error:
+            if error.response.status_code not in (429, 500, 502, 503, 504):
+                raise
+            time.sleep(min(_wanted_pause(error.response.headers, 2**tried), LONGEST_PAUSE))
+    return ask()
+
+
+def _wanted_pause(headers: Mapping[str, str], otherwise: int) -> int:
+    """Seconds to wait, from `Retry-After: 5` or from `RateLimit: "api";r=0;t=55`."""
+    wanted = re.fullmatch(r"(\d{1,6})", headers.get("Retry-After", "")) or re.search(
+        r"\bt=(\d{1,6})", headers.get("RateLimit", "")
+    )
+    return int(wanted[1]) if wanted else otherwise
 
 
 def download(repo: str, commit: str, name: str) -> Path:
