@@ -1,7 +1,7 @@
 """Chunks of a file: fixed-size and content-defined, anchored at the file and at its tensors, hashed with XXH3-128.
 
 All rules see the file block by block and once: the gear hash marks the few places where any content-defined rule may
-cut (elf.kernels.gear), each rule then picks its boundaries among them, and chunks that both anchors have are hashed once.
+cut (elf.kernels.gear), each rule then picks its boundaries among them, and chunks of both anchors are hashed once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BLOCK_BYTES = 1 << 24
 
 @dataclass(frozen=True)
 class Rule:
-    """Where a chunk ends: at the first place, at least `minimum` bytes long, where the top bits of the gear hash are zero.
+    """Where a chunk ends: at the first place, `minimum` bytes or more on, where the top bits of the gear hash are zero.
 
     `strict_bits` of them before `average` bytes, `loose_bits` from there on; at `maximum` bytes at the latest. With
     0 bits the content is not asked: every chunk has `maximum` bytes.
@@ -69,7 +69,7 @@ statistics, but not the same boundaries byte for byte."""
 
 @dataclass(frozen=True)
 class Chunks:
-    """Chunks of one part under one rule and anchor, in order: starts and lengths in bytes, halves of XXH3-128; all (n,)."""
+    """Chunks of one part under one rule and anchor, in order: starts and lengths in bytes, halves of XXH3-128: (n,)."""
 
     rule: Rule
     anchor: str
@@ -112,7 +112,7 @@ def digests(
     """High and low halves of XXH3-128 of data[start : start + length] for each range; all arrays (n,)."""
     high, low = hash_long_ranges(data, starts, lengths)
     for i in np.flatnonzero(lengths <= LONGEST_SHORT):
-        high[i], low[i] = halves(xxhash.xxh3_128_intdigest(data[starts[i] : starts[i] + lengths[i]]))
+        high[i], low[i] = halves(xxhash.xxh3_128_intdigest(data[starts[i] : starts[i] + lengths[i]].data))
     return high, low
 
 
@@ -131,7 +131,7 @@ class _Cutter:
     segment: int = 0
 
     def advance(self, found: tuple[NDArray[np.int64], NDArray[np.uint64]], known: int) -> NDArray[np.int64]:
-        """Boundaries of the chunks that are certain when all candidates up to `known` are found: first start, then ends."""
+        """Boundaries of the chunks that are certain when all candidates up to `known` are: first start, then ends."""
         segments = int(np.searchsorted(self.stops, known, "right")) - self.segment
         bounds = np.empty((known - self.start) // self.rule.minimum + segments + 2, np.int64)
         bounds[0] = self.start

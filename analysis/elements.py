@@ -91,13 +91,11 @@ class Elements:
         return counts | {"n_distinct": int(occurs.sum())}
 
     def _add_sorted(self, kind: DType, data: NDArray[np.uint8]) -> Counts:
-        counts: Counts = dict.fromkeys(_counted(kind), 0) | {"n_distinct": 0}
-        for piece in self._pieces(kind, data):  # one, or none when the tensor is empty
-            counts = _statistics(kind, piece)
-            patterns = distinct_in_place(piece)
-            counts["n_distinct"] = len(patterns)
-            self._gather(kind, patterns)
-        return counts
+        piece = next(self._pieces(kind, data))
+        counts = _statistics(kind, piece)
+        patterns = distinct_in_place(piece)
+        self._gather(kind, patterns)
+        return {**counts, "n_distinct": len(patterns)}
 
     def _add_large(self, kind: DType, data: NDArray[np.uint8]) -> Counts:
         totals = dict.fromkeys(_counted(kind), 0)
@@ -135,11 +133,11 @@ class Elements:
             yield distinct_in_place(found)
 
     def _pieces(self, kind: DType, data: NDArray[np.uint8]) -> Iterator[Array]:
-        """Consecutive elements as unsigned integers, in one aligned buffer that may be overwritten."""
+        """Consecutive elements as unsigned integers, one piece or more, in an aligned buffer that may be overwritten."""
         unsigned, piece_bytes = np.dtype(f"u{kind.block_bytes}"), self._piece_elements * kind.block_bytes
         if self._buffer.size < min(data.size, piece_bytes):
             self._buffer = np.empty(min(data.size, piece_bytes), np.uint8)
-        for start in range(0, data.size, piece_bytes):
+        for start in range(0, max(data.size, 1), piece_bytes):
             piece = data[start : start + piece_bytes]
             np.copyto(self._buffer[: piece.size], piece)
             if data.size > piece_bytes:
@@ -220,20 +218,20 @@ def decoded_patterns(dtype: str) -> NDArray[np.float32]:
 
 
 def _minifloat(fraction: int, bias: int, nonfinite: dict[int, float]) -> NDArray[np.float32]:
-    """Values of 8-bit floats with a sign and `fraction` bits of fraction; `nonfinite` lists the patterns without one."""
+    """Values of 8-bit floats with a sign and `fraction` bits of fraction; `nonfinite` lists the other patterns."""
     pattern = np.arange(256)
     exponent, significand = (pattern & 0x7F) >> fraction, pattern & ((1 << fraction) - 1)
     normal = exponent > 0
     size = np.ldexp((normal << fraction) + significand, np.maximum(exponent, 1) - bias - fraction)
-    values = np.where(pattern & 0x80, -size, size).astype(np.float32)
+    values: NDArray[np.float32] = np.where(pattern & 0x80, -size, size).astype(np.float32)
     values[list(nonfinite)] = list(nonfinite.values())
     return values
 
 
 def _powers_of_two() -> NDArray[np.float32]:
-    values = np.ldexp(1.0, np.arange(256) - 127)
+    values: NDArray[np.float32] = np.ldexp(1.0, np.arange(256) - 127).astype(np.float32)
     values[255] = np.nan
-    return values.astype(np.float32)
+    return values
 
 
 _NAN, _INFINITY = float("nan"), float("inf")
@@ -245,4 +243,4 @@ _MINIFLOATS: dict[str, Callable[[], NDArray[np.float32]]] = {
     "f8_e5m2fnuz": lambda: _minifloat(2, 16, {0x80: _NAN}),
     "f8_e8m0": _powers_of_two,
 }
-"""The 8-bit formats: OCP OFP8 and MX (e4m3, e5m2, e8m0), and the variants without infinities and negative zero (fnuz)."""
+"""The 8-bit formats: OCP OFP8 and MX (e4m3, e5m2, e8m0); the variants without infinities and negative zero (fnuz)."""

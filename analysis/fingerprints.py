@@ -83,7 +83,7 @@ class _Pass:
         waiting = sorted(plain_tensors(self._model.tensors, index), key=_end, reverse=True)
         whole = xxhash.xxh3_128()
         for start, stop in blocks(data.size, self._block_bytes):
-            whole.update(data[start:stop])
+            whole.update(data[start:stop].data)
             for chunks in chunker.advance(start, stop):
                 self._tally.add(chunks)
             while waiting and _end(waiting[-1]) <= stop:
@@ -109,7 +109,7 @@ class _Pass:
         data = self._model.bytes(tensor)
         hashed = xxhash.xxh3_128()
         for start, stop in blocks(data.size, self._block_bytes):
-            hashed.update(data[start:stop])
+            hashed.update(data[start:stop].data)
             self._release_large(data)
         high, low = halves(hashed.intdigest())
         counts = {} if tensor.alias_of else self._elements.add(tensor.dtype, data)

@@ -48,7 +48,10 @@ class Tally:
 
     def flush(self) -> None:
         """Hand on what is held; to be called at the end."""
-        groups = [(key, _grouped(*map(np.concatenate, zip(*held, strict=True)))) for key, held in sorted(self._pending.items())]
+        groups = [
+            (key, _grouped(*map(np.concatenate, zip(*held, strict=True))))
+            for key, held in sorted(self._pending.items())
+        ]
         self._pending.clear()
         self._n_pending = 0
         if groups:
@@ -75,7 +78,7 @@ def _grouped(high: NDArray[np.uint64], low: NDArray[np.uint64], lengths: NDArray
 
 
 def _order(high: NDArray[np.uint64], low: NDArray[np.uint64], lengths: NDArray[np.int64]) -> NDArray[np.intp]:
-    """The order by (high, low, length). Sorting by the first is many times faster and, but for one file in 2**30, enough."""
+    """The order by (high, low, length). Sorting by the first alone is many times faster and almost always enough."""
     order = np.argsort(high)
     tied = ~_differs(high[order])
     if (tied & (_differs(low[order]) | _differs(lengths[order]))).any():

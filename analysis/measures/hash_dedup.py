@@ -30,7 +30,7 @@ AverageSize = Annotated[StrictInt, Field(ge=256, le=1 << 22), AfterValidator(_po
 
 
 class HashDedupParams(BaseModel):
-    """Which chunks: sizes of fixed-size chunks, average sizes of FastCDC chunks (powers of two), Xet's sizes or not; bytes."""
+    """Which chunks: sizes of fixed-size ones, average sizes of FastCDC's (powers of two), Xet's or not; in bytes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from elf.kernels import kernel
 
 PAGE_BITS = 20
 PAGES = 1 << (32 - PAGE_BITS)
@@ -24,15 +26,15 @@ PAGE_STARTS = np.arange(PAGES, dtype=np.uint32) << np.uint32(PAGE_BITS)
 FIBONACCI = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio: Knuth, TAOCP 3, 6.4
 
 
-@njit(nogil=True, cache=True)
-def count_patterns(elements, counts):  # type: ignore[no-untyped-def]
+@kernel
+def count_patterns(elements: Any, counts: Any) -> None:
     """Add the number of times that each pattern occurs among 8 or 16-bit elements to `counts`, int64, by pattern."""
     for i in range(np.uint64(elements.size)):
         counts[elements[i]] += 1
 
 
-@njit(nogil=True, cache=True)
-def squeeze(ordered):  # type: ignore[no-untyped-def]
+@kernel
+def squeeze(ordered: Any) -> Any:
     """Move the distinct elements of a sorted array to its front; returns how many there are."""
     if ordered.size == 0:
         return np.int64(0)
@@ -49,14 +51,14 @@ def distinct_in_place(elements: NDArray[Any]) -> NDArray[Any]:
     return elements[: squeeze(elements)]
 
 
-@njit(nogil=True, cache=True)
-def mark_pages(elements, used):  # type: ignore[no-untyped-def]
+@kernel
+def mark_pages(elements: Any, used: Any) -> None:
     """Set used[page] for the page of each 32-bit element; `used` is bool, shape (PAGES,)."""
     for i in range(np.uint64(elements.size)):
         used[elements[i] >> np.uint32(PAGE_BITS)] = True
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _mark(elements, slots, bits):  # type: ignore[no-untyped-def]
     for i in range(np.uint64(elements.size)):
         pattern = np.uint64(elements[i])
@@ -67,14 +69,14 @@ def _mark(elements, slots, bits):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def _trailing_zeros(typingctx: Any, word: Any) -> Any:  # noqa: ARG001 - numba asks for it
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001 - numba asks for it
+def _trailing_zeros(_typing: Any, _word: Any) -> Any:
+    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.IntType(1)(1))
 
     return types.uint64(types.uint64), codegen
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _patterns(words, base, found):  # type: ignore[no-untyped-def]
     """The patterns marked in one page, rising, into `found`; clears the page."""
     n = np.uint64(0)
@@ -123,7 +125,7 @@ class PatternSet:
         self._n_used = 0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _select(elements, shift, part, selected):  # type: ignore[no-untyped-def]
     n = 0
     for i in range(np.uint64(elements.size)):

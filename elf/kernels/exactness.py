@@ -10,14 +10,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from elf.kernels import kernel
 
 COUNTED = ("n_zero", "n_negative_zero", "n_in_unit_interval", "n_nonfinite", "n_f16_exact", "n_bf16_exact")
 """What is counted, in this order. NaN and infinities count as held exactly by f16 and bf16."""
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _count_f32(patterns):  # type: ignore[no-untyped-def]
     n_zero = n_negative = n_unit = n_beyond = n_f16 = n_bf16 = 0
     for i in range(np.uint64(patterns.size)):
@@ -35,7 +36,7 @@ def _count_f32(patterns):  # type: ignore[no-untyped-def]
     return n_zero, n_negative, n_unit, n_beyond, n_f16, n_bf16
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _count_f64(patterns):  # type: ignore[no-untyped-def]
     n_zero = n_negative = n_unit = n_beyond = n_f16 = n_bf16 = 0
     for i in range(np.uint64(patterns.size)):

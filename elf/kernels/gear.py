@@ -10,9 +10,12 @@ have the statistics of any other gear table's, but not byte for byte the boundar
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from elf.kernels import kernel
 
 WINDOW = 64
 """Bytes the hash depends on."""
@@ -29,7 +32,7 @@ TABLE = _splitmix64(256)
 ONE = np.uint64(1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _warm(data, at, table):  # type: ignore[no-untyped-def]
     """The hash of the at most 64 bytes before data[at]."""
     h = np.uint64(0)
@@ -38,7 +41,7 @@ def _warm(data, at, table):  # type: ignore[no-untyped-def]
     return h
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _scan(data, start, stop, table, limit, positions, hashes):  # type: ignore[no-untyped-def]
     """Two places at once, since a single hash waits for itself; unsigned indices spare the test for negative ones."""
     half = (stop - start) // 2
@@ -78,9 +81,11 @@ def candidates(
     return found, np.concatenate((hashes[:n], hashes[half:m]))
 
 
-@njit(nogil=True, cache=True)
-def cut(positions, hashes, known, stops, segment, start, rule, ends):  # type: ignore[no-untyped-def]
-    """Chunk ends from `start` on, into `ends`; returns (count, segment, start) where it must stop for lack of candidates.
+@kernel
+def cut(
+    positions: Any, hashes: Any, known: int, stops: Any, segment: int, start: int, rule: Any, ends: Any
+) -> tuple[int, int, int]:
+    """Chunk ends from `start` on, into `ends`; returns (count, segment, start) where candidates are lacking.
 
     `positions` and `hashes` are the candidates at positions in (start, known]. Chunking restarts at each of `stops`
     (rising, the last is the end of the data); `segment` indexes the first stop after `start`. `rule` is (minimum,

@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from elf.kernels import kernel
 
 LONGEST_SHORT = 240
 """Inputs of at most this many bytes are not for these kernels."""
@@ -79,7 +81,7 @@ def _add_stripe(builder: Any, lanes: Any, data: Any, secret: Any) -> Any:
 
 
 @intrinsic
-def _accumulate(typingctx: Any, lanes: Any, data: Any, start: Any, secret: Any, secret_start: Any, stripes: Any) -> Any:  # noqa: ARG001 - numba asks for it
+def _accumulate(_typing: Any, lanes: Any, data: Any, start: Any, secret: Any, secret_start: Any, stripes: Any) -> Any:
     """Add `stripes` stripes of 64 bytes from data[start] to the lanes; the secret moves by 8 bytes a stripe."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -97,7 +99,7 @@ def _accumulate(typingctx: Any, lanes: Any, data: Any, start: Any, secret: Any, 
 
 
 @intrinsic
-def _scramble(typingctx: Any, lanes: Any, secret: Any) -> Any:  # noqa: ARG001 - numba asks for it
+def _scramble(_typing: Any, lanes: Any, secret: Any) -> Any:
     """After each block of 1024 bytes: fold the lanes' high bits down, mix the end of the secret in, multiply."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -111,7 +113,7 @@ def _scramble(typingctx: Any, lanes: Any, secret: Any) -> Any:  # noqa: ARG001 -
 
 
 @intrinsic
-def _word(typingctx: Any, data: Any, start: Any) -> Any:  # noqa: ARG001 - numba asks for it
+def _word(_typing: Any, data: Any, start: Any) -> Any:
     """The little-endian 64-bit word at data[start]."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -122,17 +124,17 @@ def _word(typingctx: Any, data: Any, start: Any) -> Any:  # noqa: ARG001 - numba
 
 
 @intrinsic
-def _fold(typingctx: Any, a: Any, b: Any) -> Any:  # noqa: ARG001 - numba asks for it
+def _fold(_typing: Any, _a: Any, _b: Any) -> Any:
     """Multiply to 128 bits and exclusive-or the halves."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001 - numba asks for it
+    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         product = builder.mul(builder.zext(args[0], I128), builder.zext(args[1], I128))
         return builder.xor(builder.trunc(product, I64), builder.trunc(builder.lshr(product, I128(64)), I64))
 
     return types.uint64(types.uint64, types.uint64), codegen
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _merge(lanes, secret, at, start):  # type: ignore[no-untyped-def]
     h = start
     h += _fold(lanes[0] ^ _word(secret, at), lanes[1] ^ _word(secret, at + 8))
@@ -143,7 +145,7 @@ def _merge(lanes, secret, at, start):  # type: ignore[no-untyped-def]
     return h ^ (h >> np.uint64(32))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _hash(data, start, length, secret):  # type: ignore[no-untyped-def]
     lanes = (PRIME32_3, PRIME64_1, PRIME64_2, PRIME64_3, PRIME64_4, PRIME32_2, PRIME64_5, PRIME32_1)
     blocks = (length - 1) // BLOCK
@@ -156,7 +158,7 @@ def _hash(data, start, length, secret):  # type: ignore[no-untyped-def]
     return _merge(lanes, secret, 117, ~(size * PRIME64_2)), _merge(lanes, secret, 11, size * PRIME64_1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _hash_ranges(data, starts, lengths, secret, high, low):  # type: ignore[no-untyped-def]
     for i in range(starts.size):
         if lengths[i] > LONGEST_SHORT:
