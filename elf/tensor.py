@@ -75,6 +75,7 @@ class Tensor:
     contiguous, `nbytes` long. It is None when the bytes must be decoded (compressed, strided, big-endian, varint).
     `stored` counts the bytes of the part that belong to this tensor and to no tensor before it: `nbytes` when plain,
     the encoded length when decoded and known, 0 for an alias. `alias_of` names the tensor whose bytes these are.
+    `axes` is set only in what `ModelFile.as_stored` gives: stored axis i is axis `axes[i]` of the tensor.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Tensor:
     part: int = 0
     role: str = "weight"
     alias_of: str | None = None
+    axes: tuple[int, ...] | None = None
 
     @property
     def n_params(self) -> int:

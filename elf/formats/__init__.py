@@ -48,4 +48,4 @@ def open_model(path: Path) -> ModelFile:
         with one_error(path, name):
             if reader.matches(path, data):
                 return reader.read(path, data)
-    return ModelFile(path, "bytes", [])
+    return ModelFile(path, data, "bytes", [])

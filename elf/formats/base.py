@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elf.errors import ElfError
-from elf.formats.found import Decode, Found, arrange, quoted
+from elf.formats.found import Found, arrange, quoted
 from elf.tensor import Tensor
 
 Bytes = NDArray[np.uint8]
@@ -50,15 +51,18 @@ class ModelFile:
     disjoint. Raises ElfError when the tensors found do not fit the file.
     """
 
-    def __init__(self, path: Path, format: str, found: Sequence[Found], *, externals: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, path: Path, data: Bytes, format: str, found: Sequence[Found], *, externals: Sequence[Path] = ()
+    ) -> None:
         self.path = path
         self.format = format
         self.parts = [path, *externals]
-        self._maps = [map_file(part) for part in self.parts]
-        self.tensors: list[Tensor]
-        self._decoders: dict[str, Decode]
         with one_error(path, format):
-            self.tensors, self._decoders = arrange(found, [part.size for part in self._maps])
+            self._maps = [data, *map(map_file, externals)]
+            arranged = arrange(found, [part.size for part in self._maps])
+        self.tensors = [tensor for tensor, _ in arranged]
+        self._decoders = {item.name: item.decode for _, item in arranged if item.decode is not None}
+        self._axes = {item.name: (item.start, item.axes) for _, item in arranged if item.decode and item.axes}
 
     def part(self, index: int) -> Bytes:
         """All bytes of part `index`: uint8, shape (size,), read-only, mapped. Raises ElfError if closed."""
@@ -77,6 +81,18 @@ class ModelFile:
                 raise ElfError(f"tensor {quoted(tensor.name)} decodes to {data.size} bytes, not {tensor.nbytes}")
         return data
 
+    def as_stored(self, tensor: Tensor) -> Tensor:
+        """The tensor as it lies in the file, for those who keep or replace its bytes rather than use its values.
+
+        One that is stored plain but for the order of its axes (a transposed view, an array in Fortran order) comes back
+        with that order's `shape`, an `offset` and `axes`: `array.reshape(stored.shape).transpose(argsort(stored.axes))`
+        is the tensor. Any other is returned as it is.
+        """
+        start, axes = self._axes.get(tensor.name, (None, None))
+        if start is None or axes is None:
+            return tensor
+        return replace(tensor, shape=tuple(tensor.shape[axis] for axis in axes), offset=start, axes=axes)
+
     def release(self) -> None:
         """Give the memory of the mapped pages back; they are read again when touched. Views stay valid."""
         for part in self._maps:
@@ -88,6 +104,7 @@ class ModelFile:
         """Forget the maps and decoders; views handed out keep their map alive."""
         self._maps = []
         self._decoders = {}
+        self._axes = {}
 
     def __enter__(self) -> ModelFile:
         return self

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from elf.errors import ElfError
 
-MAX_TABLES = 10_000_000  # reached through all vectors of a file: offsets may point to one table again and again
+MAX_TABLES = 2_000_000  # reached through all vectors of a file: offsets may point to one table again and again
 
 
 @dataclass(slots=True)
 class Buffer:
-    """The whole file, and how many tables were visited."""
+    """The whole file, how many tables were visited, and the strings, which offsets may share."""
 
     data: memoryview
     visited: int = 0
+    strings: dict[int, str] = field(default_factory=dict)
 
     def number(self, code: str, at: int) -> int:
         """One integer of struct type `code` at byte `at`. Raises ElfError outside the file."""
@@ -84,4 +85,7 @@ class Table:
     def text(self, slot: int) -> str:
         """A string; empty if it is left out."""
         start, count = self.vector(slot, 1)
-        return bytes(self.buffer.data[start : start + count]).decode("utf-8", "backslashreplace")
+        if start not in self.buffer.strings:
+            raw = bytes(self.buffer.data[start : start + count])
+            self.buffer.strings[start] = raw.decode("utf-8", "backslashreplace")
+        return self.buffer.strings[start]

@@ -15,6 +15,8 @@ from elf.tensor import DTYPES, Tensor
 Decode = Callable[[], NDArray[np.uint8]]
 
 MAX_DIMS = 64
+MAX_TENSORS = 250_000
+MAX_NAME = 1024
 # Deflate expands at most 1032-fold: what claims more than that beyond a small allowance was never stored.
 MAX_EXPANSION = 1032
 FREE_BYTES = 1 << 20
@@ -27,7 +29,8 @@ class Found:
     `start` and `length` are the bytes of part `part` that hold it: the tensor's own bytes if `decode` is None, else
     what is decoded. `start` is None when they lie in several places. `decode` gives uint8, shape (nbytes,),
     little-endian in C order. `role` is set when the file itself tells it (a graph does), `alias_of` when the file
-    itself names one tensor twice.
+    itself names one tensor twice. `axes` is set where decoding would only reorder the axes: the stored bytes are the
+    tensor's in C order once its axes are taken in this order.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Found:
     decode: Decode | None = None
     role: str | None = None
     alias_of: str | None = None
+    axes: tuple[int, ...] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -51,21 +55,27 @@ def quoted(name: str) -> str:
     return repr(name) if len(name) <= 80 else f"{name[:77]!r}..."
 
 
-def arrange(found: Sequence[Found], sizes: Sequence[int]) -> tuple[list[Tensor], dict[str, Decode]]:
-    """Tensors by part and offset, then name, and the decoders of those that need one, by the tensor's name.
+def clipped(name: str) -> str:
+    """A name that a reader put together: cut, since parts that a file holds once can be joined a million times."""
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 3]}..."
+
+
+def arrange(found: Sequence[Found], sizes: Sequence[int]) -> list[tuple[Tensor, Found]]:
+    """Tensors by part and offset, then name, each with what it was made from.
 
     `sizes` are the bytes of each part. What lies over an earlier tensor becomes its alias, even where it only overlaps
     in part. Raises ElfError for a range outside its part, a length that is not the shape's, an impossible shape, and
     tensors that claim more bytes than the file holds.
     """
+    if len(found) > MAX_TENSORS:
+        raise ElfError(f"there are more than {MAX_TENSORS} tensors in it")
     for item in found:
         _check(item, sizes)
     ordered = sorted(found, key=_position)
     _rename(ordered)
     _find_aliases(ordered)
     _check_total(ordered, sizes)
-    tensors = [_tensor(item, role) for item, role in zip(ordered, roles_of(ordered), strict=True)]
-    return tensors, {item.name: item.decode for item in ordered if item.decode is not None}
+    return [(_tensor(item, role), item) for item, role in zip(ordered, roles_of(ordered), strict=True)]
 
 
 def _check(item: Found, sizes: Sequence[int]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from elf.errors import ElfError
 from elf.formats.base import Bytes, ModelFile
-from elf.formats.found import Found, quoted
+from elf.formats.found import MAX_TENSORS, Found, quoted
 from elf.tensor import DTYPES
 
 MAGIC = b"GGUF"
@@ -49,13 +49,15 @@ def read(path: Path, data: Bytes) -> ModelFile:
             cursor.skip_value(kind, 0)
     if alignment == 0 or alignment % 8:
         raise ElfError(f"the alignment {alignment} is no multiple of 8")
+    if n_tensors > MAX_TENSORS:
+        raise ElfError(f"claims {n_tensors} tensors, more than {MAX_TENSORS}")
     found = [cursor.tensor() for _ in range(n_tensors)]
     base = -(-cursor.at // alignment) * alignment
     for item in found:
         item.start = base + (item.start or 0)
     if len({item.name for item in found}) < n_tensors:
         raise ElfError("two tensors have the same name")
-    return ModelFile(path, "gguf", found)
+    return ModelFile(path, data, "gguf", found)
 
 
 class _Cursor:

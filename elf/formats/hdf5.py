@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from threading import Lock
 from types import ModuleType
@@ -17,7 +18,7 @@ import numpy as np
 
 from elf.errors import ElfError
 from elf.formats.base import Bytes, ModelFile
-from elf.formats.found import Found, quoted
+from elf.formats.found import FREE_BYTES, MAX_EXPANSION, MAX_NAME, Found, quoted
 from elf.formats.zips import Window, is_zip, members
 from elf.tensor import DTYPES
 
@@ -51,11 +52,12 @@ def _after_user_block(data: Bytes) -> bool:
 def read(path: Path, data: Bytes) -> ModelFile:
     """Open an HDF5 file or a Keras archive; a dataset of numbers is a tensor named by its path."""
     if not is_zip(data):
-        return ModelFile(path, "hdf5", _Reader(data, 0).found())
+        return ModelFile(path, data, "hdf5", _Reader(data, 0).found())
     member = members(data)[KERAS]
     if not member.plain:
         raise ElfError(f"{KERAS} is compressed, which Keras never does: unpack the archive and zip it with -0")
-    return ModelFile(path, "keras", _Reader(data[member.start : member.start + member.length], member.start).found())
+    reader = _Reader(data[member.start : member.start + member.length], member.start)
+    return ModelFile(path, data, "keras", reader.found())
 
 
 @contextmanager
@@ -96,7 +98,9 @@ class _Reader:
         """The groups in a group that were not seen before; its datasets are taken on the way."""
         groups = []
         for key in sorted(group):
-            child = f"{name}/{key.decode('utf-8', 'backslashreplace')}".lstrip("/")
+            child = f"{name}/{key.decode('utf-8', 'surrogateescape')}".lstrip("/")
+            if len(child) > MAX_NAME:
+                raise ElfError(f"{quoted(child)} has a path of more than {MAX_NAME} characters")
             kind = group.links.get_info(key).type
             if kind == h5py.h5l.TYPE_SOFT:
                 continue  # what it points to is in the file under a name of its own
@@ -122,6 +126,7 @@ class _Reader:
         if kind is None:
             return
         dtype, swapped = kind
+        _refuse_unearned(h5py, name, layout, DTYPES[dtype].block_bytes, item.get_storage_size())
         found = Found(name, dtype, tuple(int(size) for size in item.shape), None, item.get_storage_size())
         if layout.get_layout() == h5py.h5d.CONTIGUOUS and item.get_offset() is not None:
             found.start = self.base + item.get_offset()
@@ -133,7 +138,7 @@ class _Reader:
 
     def _decode(self, name: str, dtype: str) -> Bytes:
         with _opened(self.data) as (h5py, file):
-            item = h5py.h5o.open(file.id, name.encode("utf-8"))
+            item = h5py.h5o.open(file.id, name.encode("utf-8", "surrogateescape"))
             array = np.empty(item.shape, DTYPES[dtype].numpy)
             if array.size:
                 memory = item.get_type() if item.get_type().get_class() == h5py.h5t.OPAQUE else None
@@ -150,6 +155,14 @@ def _refuse_foreign(h5py: ModuleType, name: str, layout: Any) -> None:
         code = layout.get_filter(index)[0]
         if code not in _FILTERS:
             raise ElfError(f"dataset {quoted(name)} needs the filter plugin {code}: refused, none is ever loaded")
+
+
+def _refuse_unearned(h5py: ModuleType, name: str, layout: Any, width: int, stored: int) -> None:
+    """HDF5 allocates a whole chunk to read any of it."""
+    if layout.get_layout() == h5py.h5d.CHUNKED:
+        chunk = prod(layout.get_chunk()) * width
+        if chunk > MAX_EXPANSION * stored + FREE_BYTES:
+            raise ElfError(f"dataset {quoted(name)} has chunks of {chunk} bytes, but only {stored} bytes are stored")
 
 
 def _element(h5py: ModuleType, item: Any) -> tuple[str, bool] | None:

@@ -16,7 +16,7 @@ from elf.formats.zips import Member, content, is_zip, members
 from elf.tensor import DTYPES
 
 MAGIC = b"\x93NUMPY"
-MAX_HEADER = 65536
+MAX_HEADER = 10_000  # as NumPy itself allows
 
 _NAMES = {dtype.numpy.str[1:]: name for name, dtype in reversed(DTYPES.items()) if dtype.numpy is not None}
 # NumPy forgets the names of types it does not know and writes untyped bytes of their width: bf16 and fp8 arrive so.
@@ -36,10 +36,10 @@ def read(path: Path, data: Bytes) -> ModelFile:
     """Open an npy file (its one tensor is named after the file) or an npz archive."""
     if is_zip(data):
         found = [_in_archive(member, data) for name, member in members(data).items() if name.endswith(".npy")]
-        return ModelFile(path, "npz", [item for item in found if item is not None])
+        return ModelFile(path, data, "npz", [item for item in found if item is not None])
     whole = Member(path.stem, 0, data.size, data.size, plain=True)
     array = _in_archive(whole, data)
-    return ModelFile(path, "npy", [] if array is None else [array])
+    return ModelFile(path, data, "npy", [] if array is None else [array])
 
 
 def array_dtype(code: str) -> tuple[str, str] | None:
@@ -70,6 +70,11 @@ def array_decoder(
     return decode
 
 
+def fortran_axes(order: str, dtype: str, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The axes of an array in Fortran order as they are stored, None if its elements are big-endian as well."""
+    return None if order == ">" and DTYPES[dtype].block_bytes > 1 else tuple(reversed(range(len(shape))))
+
+
 def _in_archive(member: Member, data: Bytes) -> Found | None:
     """The array of one npy file; None if its elements are no numbers (text, records)."""
     name = member.name.removesuffix(".npy")
@@ -92,7 +97,8 @@ def _in_archive(member: Member, data: Bytes) -> Found | None:
 
     decode = array_decoder(order, dtype, shape, fortran=fortran, load=load)
     if member.plain:
-        return Found(name, dtype, shape, member.start + start, nbytes, decode=decode)
+        axes = fortran_axes(order, dtype, shape) if fortran else None
+        return Found(name, dtype, shape, member.start + start, nbytes, decode=decode, axes=axes)
     return Found(name, dtype, shape, member.start, member.length, decode=decode or load)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from elf.errors import ElfError
 from elf.formats.base import Bytes, ModelFile
-from elf.formats.found import Found, quoted
+from elf.formats.found import MAX_TENSORS, Found, clipped, quoted
 from elf.formats.protobuf import LENGTH, VARINT, Span, fields, packed_varints, signed, text, varint
 from elf.tensor import DTYPES
 
@@ -68,7 +68,8 @@ class _Proto:
     raw: Span | None = None
     fixed: list[Span] = field(default_factory=list)
     varints: list[Span] = field(default_factory=list)
-    external: dict[str, str] | None = None
+    external: dict[str, str] = field(default_factory=dict)
+    is_external: bool = False
 
 
 def matches(path: Path, data: Bytes) -> bool:
@@ -97,7 +98,7 @@ def read(path: Path, data: Bytes) -> ModelFile:
             item = _found(proto, data, externals)
             item.role = walk.roles.get(proto.name)
             found.append(item)
-    return ModelFile(path, "onnx", found, externals=externals.paths)
+    return ModelFile(path, data, "onnx", found, externals=externals.paths)
 
 
 class _Walk:
@@ -163,7 +164,7 @@ class _Walk:
                 self._graph(part, depth + 1)
                 first = len(self.protos)
         for proto in self.protos[first:]:
-            proto.name = owner if constant else f"{owner}.{name}"
+            proto.name = clipped(owner if constant else f"{owner}.{name}")
 
     def _sparse(self, span: Span, depth: int) -> None:
         """SparseTensorProto: values 1 (which has the name), indices 2."""
@@ -171,10 +172,10 @@ class _Walk:
         self._each(span, {1: self._tensor, 2: self._tensor}, depth)
         names = [proto.name for proto in self.protos[first:] if proto.name]
         for proto in self.protos[first + 1 :]:
-            proto.name = f"{names[0] if names else ''}.indices"
+            proto.name = clipped(f"{names[0] if names else ''}.indices")
 
     def _tensor(self, span: Span, depth: int) -> None:
-        """TensorProto: dims 1, data_type 2, name 8, elements in 4, 5, 7, 9, 10 or 11, external_data 13."""
+        """TensorProto: dims 1, data_type 2, elements 4, 5, 7, 9, 10 or 11, name 8, external_data 13, data_location 14."""
         del depth
         proto = _Proto()
         for number, kind, start, stop in fields(self.data, span):
@@ -184,7 +185,9 @@ class _Walk:
                 proto.dtype = start
             elif number == 13 and kind == LENGTH:
                 key, value = self._pair((start, stop))
-                proto.external = (proto.external or {}) | {key: value}
+                proto.external[key] = value
+            elif number == 14 and kind == VARINT:
+                proto.is_external = start == 1
             elif number == 8 and kind == LENGTH:
                 proto.name = text(self.data, (start, stop))
             elif number == _RAW and kind == LENGTH:
@@ -196,6 +199,8 @@ class _Walk:
             elif number in _VARINTS:
                 raise ElfError(f"tensor {quoted(proto.name)} has numbers that are not packed")
         self.protos.append(proto)
+        if len(self.protos) > MAX_TENSORS:
+            raise ElfError(f"there are more than {MAX_TENSORS} tensors in it")
 
     def _numbers(self, kind: int, start: int, stop: int) -> Iterator[int]:
         if kind == VARINT:
@@ -225,17 +230,18 @@ class _Externals:
 
     def __init__(self, model: Path) -> None:
         self._model = model
-        self._parts: dict[str, int] = {}
+        self._parts = {model.resolve(): 0}
         self.paths: list[Path] = []
 
     def part(self, location: str) -> int:
         """The number of the part that is the file at `location`. Raises ElfError if that leaves the folder."""
-        if location not in self._parts:
-            self.paths.append(self._inside(location))
-            self._parts[location] = len(self.paths)
-        return self._parts[location]
+        path, target = self._inside(location)
+        if target not in self._parts:
+            self.paths.append(path)
+            self._parts[target] = len(self.paths)
+        return self._parts[target]
 
-    def _inside(self, location: str) -> Path:
+    def _inside(self, location: str) -> tuple[Path, Path]:
         if not location or "\0" in location or re.match(r"[/\\]|[A-Za-z]:", location) or ".." in Path(location).parts:
             raise ElfError(f"external data {quoted(location)} leaves the model's folder: refused")
         path = self._model.parent / location
@@ -244,14 +250,14 @@ class _Externals:
         target = path.resolve()
         if not any(target.is_relative_to(folder) for folder in folders):
             raise ElfError(f"external data {quoted(location)} is a link that leaves the model's folder: refused")
-        return path
+        return path, target
 
 
 def _found(proto: _Proto, data: Bytes, externals: _Externals) -> Found:
     if proto.dtype not in _DTYPES:
         raise ElfError(f"tensor {quoted(proto.name)} has the unknown type {proto.dtype}")
     item = Found(proto.name, _DTYPES[proto.dtype], tuple(proto.dims), None, 0)
-    if proto.external is not None:
+    if proto.is_external:
         return _external(item, proto.external, externals)
     if proto.raw is not None:
         item.start, item.length = proto.raw[0], proto.raw[1] - proto.raw[0]

@@ -32,7 +32,7 @@ def matches(path: Path, data: Bytes) -> bool:
 def read(path: Path, data: Bytes) -> ModelFile:
     """Open a checkpoint. Objects of other classes are searched for tensors as the plain data they were stored as."""
     if not is_zip(data):
-        return ModelFile(path, "pytorch-legacy", _legacy(data))
+        return ModelFile(path, data, "pytorch-legacy", _legacy(data))
     archive = members(data)
     root = _root(archive)
     scripted = f"{root}/constants.pkl" in archive
@@ -43,7 +43,7 @@ def read(path: Path, data: Bytes) -> ModelFile:
         pickle = archive[f"{root}/{folder}.pkl"]
         storages = _Zipped(archive, f"{root}/{folder}", data, big_endian)
         found += _in_pickle(pickle, storages, data, "" if folder == "data" else folder)
-    return ModelFile(path, "torchscript" if scripted else "pytorch", found)
+    return ModelFile(path, data, "torchscript" if scripted else "pytorch", found)
 
 
 def _root(archive: dict[str, Member]) -> str | None:

@@ -10,12 +10,13 @@ import numpy as np
 
 from elf.errors import ElfError
 from elf.formats.base import Bytes
-from elf.formats.found import MAX_DIMS, Found, quoted
-from elf.formats.numpy import array_decoder, array_dtype
+from elf.formats.found import MAX_DIMS, MAX_TENSORS, Found, clipped, quoted
+from elf.formats.numpy import array_decoder, array_dtype, fortran_axes
 from elf.formats.pickles import Blob, Call, Global, Pairs, Persistent, named
 from elf.tensor import DTYPES
 
-MAX_TENSORS = 1_000_000
+MAX_DEPTH = 500  # of containers within containers
+MAX_WRAPS = 16
 
 STORAGES = {
     "FloatStorage": "f32", "DoubleStorage": "f64", "HalfStorage": "f16", "BFloat16Storage": "bf16",
@@ -61,9 +62,11 @@ def tensors_in(root: object, resolve: Resolve, data: Bytes, prefix: str = "") ->
     """
     found: list[Found] = []
     seen: set[int] = set()
-    pending: list[tuple[str, object]] = [(prefix, root)]
+    pending: list[tuple[int, str, object]] = [(0, prefix, root)]
     while pending:
-        name, value = pending.pop()
+        depth, name, value = pending.pop()
+        if depth > MAX_DEPTH:
+            raise ElfError(f"objects lie within objects more than {MAX_DEPTH} deep")
         if isinstance(value, Call):
             items = _of_call(name, value, resolve, data)
             found += items
@@ -71,7 +74,7 @@ def tensors_in(root: object, resolve: Resolve, data: Bytes, prefix: str = "") ->
                 continue
         if isinstance(value, Call | Pairs | list | tuple) and id(value) not in seen:
             seen.add(id(value))
-            pending += _children(name, value)
+            pending += ((depth + 1, *child) for child in _children(name, value))
         if len(found) > MAX_TENSORS:
             raise ElfError(f"there are more than {MAX_TENSORS} tensors in it")
     return found
@@ -88,30 +91,41 @@ def _children(name: str, value: object) -> Iterator[tuple[str, object]]:
         yield name, value.values
     elif isinstance(value, list | tuple):
         for position, child in enumerate(value):
-            # The state of an object is a pair of None and a dict when it has slots: no level of its own.
             yield _join(name, str(position)), child
 
 
 def _join(name: str, key: str) -> str:
     if key in _OF_MODULE:
         return name
-    return f"{name}.{key}" if name else key
+    return clipped(f"{name}.{key}" if name else key)
 
 
 def _of_call(name: str, call: Call, resolve: Resolve, data: Bytes) -> list[Found]:
     """The tensors that a call makes; none if it is not one of those that make any."""
+    call = _unwrapped(call)
     if not isinstance(call.function, Global):
         return []
     maker = call.function.name
     if maker in _TENSORS and call.function.module.startswith("torch"):
-        return _tensors(name, maker, _arguments(call, 4), resolve, data)
-    if maker.startswith("_rebuild_parameter"):
-        return tensors_in(_arguments(call, 1)[0], resolve, data, name)
-    if maker == "_rebuild_from_type_v2":
-        function, _, args, *_ = _arguments(call, 3)
-        return tensors_in(Call(function, args), resolve, data, name)
-    array = _array(name, call, data)
+        found = [_tensor(name, maker, _arguments(call, 4), resolve)]
+        return found + _quantiser(name, call, resolve) if maker == _QUANTISED else found
+    array = _array(name, call.function, call, data)
     return [] if array is None else [array]
+
+
+def _unwrapped(call: Call) -> Call:
+    """The tensor that a parameter or a tensor of a subclass is made from."""
+    for _ in range(MAX_WRAPS):
+        maker = call.function.name if isinstance(call.function, Global) else ""
+        if maker == "_rebuild_from_type_v2":
+            function, _, args, *_ = _arguments(call, 3)
+            call = Call(function, args)
+            continue
+        inner = _arguments(call, 1)[0] if maker.startswith("_rebuild_parameter") else None
+        if not isinstance(inner, Call):
+            return call
+        call = inner
+    raise ElfError(f"a tensor is wrapped more than {MAX_WRAPS} times")
 
 
 def _arguments(call: Call, least: int) -> tuple[object, ...]:
@@ -120,18 +134,25 @@ def _arguments(call: Call, least: int) -> tuple[object, ...]:
     return call.args
 
 
-def _tensors(name: str, maker: str, args: tuple[object, ...], resolve: Resolve, data: Bytes) -> list[Found]:
+def _quantiser(name: str, call: Call, resolve: Resolve) -> list[Found]:
+    """The scales and zero points of a tensor that is quantised by channel."""
+    _, _, _, _, parameters, *_ = _arguments(call, 5)
+    found = []
+    for position, part in enumerate(parameters if isinstance(parameters, tuple) else ()):
+        maker = part.function.name if isinstance(part, Call) and isinstance(part.function, Global) else ""
+        if maker in _TENSORS and isinstance(part, Call):
+            found.append(_tensor(clipped(f"{name}.quantizer.{position}"), maker, _arguments(part, 4), resolve))
+            found[-1].role = "scale"
+    return found
+
+
+def _tensor(name: str, maker: str, args: tuple[object, ...], resolve: Resolve) -> Found:
     storage, offset, shape, strides, *rest = args
     if not isinstance(storage, Persistent):
         raise ElfError(f"tensor {quoted(name)} has no storage")
     kept = resolve(storage)
     dtype = _typed(name, rest) if maker == _TYPED else kept.dtype
-    found = [_view(name, dtype, kept, _count(name, offset), (_counts(name, shape), _counts(name, strides)))]
-    if maker == _QUANTISED and rest:
-        found += tensors_in(rest[0], resolve, data, f"{name}.quantizer")
-        for item in found[1:]:
-            item.role = "scale"
-    return found
+    return _view(name, dtype, kept, _count(name, offset), (_counts(name, shape), _counts(name, strides)))
 
 
 def _typed(name: str, rest: list[object]) -> str:
@@ -181,7 +202,8 @@ def _view(name: str, dtype: str, storage: Storage, offset: int, extent: tuple[tu
         return np.ascontiguousarray(array, numpy).reshape(-1).view(np.uint8)
 
     if storage.plain:
-        return Found(name, dtype, shape, storage.start + first, length, decode=decode)
+        axes = None if swap else _dense_axes(shape, strides)
+        return Found(name, dtype, shape, storage.start + first, length, decode=decode, axes=axes)
     return Found(name, dtype, shape, storage.start, storage.length, decode=decode)
 
 
@@ -194,17 +216,23 @@ def _contiguous(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
     return True
 
 
-def _array(name: str, call: Call, data: Bytes) -> Found | None:
+def _dense_axes(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The axes from the widest stride to the narrowest, if in this order the elements lie side by side."""
+    axes = tuple(sorted(range(len(shape)), key=lambda axis: -strides[axis]))
+    dense = _contiguous(tuple(shape[axis] for axis in axes), tuple(strides[axis] for axis in axes))
+    return axes if dense else None
+
+
+def _array(name: str, function: Global, call: Call, data: Bytes) -> Found | None:
     """A NumPy array or scalar; None for other calls, and for arrays of objects or text."""
-    assert isinstance(call.function, Global)
-    if not call.function.module.startswith("numpy"):
+    if not function.module.startswith("numpy"):
         return None
     fortran = False
-    if call.function.name == "_reconstruct" and isinstance(call.state, tuple) and len(call.state) == 5:
+    if function.name == "_reconstruct" and isinstance(call.state, tuple) and len(call.state) == 5:
         _, shape, dtype, fortran, content = call.state
-    elif call.function.name == "scalar":
+    elif function.name == "scalar":
         (dtype, content, *_), shape = _arguments(call, 2), ()
-    elif call.function.name == "_frombuffer":
+    elif function.name == "_frombuffer":
         content, dtype, shape, layout, *_ = _arguments(call, 4)
         fortran = layout == "F"
     else:
@@ -216,10 +244,12 @@ def _array(name: str, call: Call, data: Bytes) -> Found | None:
     if loaded is None:
         return None
     raw, start = loaded
-    decode = array_decoder(*kind, _counts(name, shape), fortran=bool(fortran), load=lambda: raw)
-    if start is None and decode is None:
-        decode = raw.copy
-    return Found(name, kind[1], _counts(name, shape), start, raw.size, decode=decode)
+    sizes = _counts(name, shape)
+    decode = array_decoder(*kind, sizes, fortran=bool(fortran), load=lambda: raw)
+    if start is None:
+        return Found(name, kind[1], sizes, None, raw.size, decode=decode or raw.copy)
+    axes = fortran_axes(*kind, sizes) if fortran else None
+    return Found(name, kind[1], sizes, start, raw.size, decode=decode, axes=axes)
 
 
 def _array_kind(dtype: object) -> tuple[str, str] | None:

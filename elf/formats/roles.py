@@ -32,12 +32,12 @@ _OPTIMIZER = (
 )
 _SCALE = _pattern(
     r"zero_?points?", "q?zeros", "scales", "absmax", r"quant_(?:map|state)", "scb", "scale_inv",
-    r"(?:weight|input|output|act|activation|\w*quant\w*|\w*proj|[kv])_scale", r"\w+_\d+_scale",
+    r"(?:weight|input|output|act|activation|\w*quant\w*|\w*proj|[kv])_scale", r"\w+_\d+_scale", r"weight[./]scale",
     start=r"(?:^|[./:_])",
 )  # fmt: skip
 _NORM_LEAF = _pattern("gamma", "beta", r"(?:running|moving)_(?:mean|var|variance)", "num_batches_tracked")
 _NORM_PART = _pattern(
-    r"(?:\w*[a-z_])?norm(?:alization)?(?:_?\d+)*", r"bn\d*(?:_\d+)*\w*", r"ln(?:_\w+|\d+)?",
+    r"(?:\w*[a-z_])?norm(?:s|alization)?(?:_?\d+)*", r"bn\d*(?:_\d+)*\w*", r"ln(?:_\w+|\d+)?",
     start=r"(?:^|[./:_])", end=_PART,
 )  # fmt: skip
 _STATISTIC = re.compile(r"(running|moving)_(mean|var)")

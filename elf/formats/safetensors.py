@@ -37,7 +37,7 @@ def read(path: Path, data: Bytes) -> ModelFile:
         raise ElfError(f"truncated: the header claims {length} bytes, {data.size - 8} follow")
     found = [_entry(name, entry, 8 + length) for name, entry in _header(data[8 : 8 + length].tobytes()).items()]
     _check_cover(found, 8 + length, data.size)
-    return ModelFile(path, "safetensors", found)
+    return ModelFile(path, data, "safetensors", found)
 
 
 def _header_length(data: Bytes) -> int:

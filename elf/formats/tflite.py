@@ -8,7 +8,7 @@ from pathlib import Path
 from elf.errors import ElfError
 from elf.formats.base import Bytes, ModelFile
 from elf.formats.flatbuffer import Buffer, Table
-from elf.formats.found import MAX_DIMS, Found, quoted
+from elf.formats.found import MAX_DIMS, MAX_TENSORS, Found, clipped, quoted
 from elf.tensor import DTYPES
 
 MAGIC = b"TFL3"
@@ -43,7 +43,9 @@ def read(path: Path, data: Bytes) -> ModelFile:
             if items and index in biases:
                 items[0].role = "bias"
             found += items
-    return ModelFile(path, "tflite", found)
+            if len(found) > MAX_TENSORS:
+                raise ElfError(f"there are more than {MAX_TENSORS} tensors in it")
+    return ModelFile(path, data, "tflite", found)
 
 
 def _buffer(table: Table) -> tuple[int, int]:
@@ -103,11 +105,12 @@ def _sparsity(name: str, table: Table) -> Iterator[Found]:
             if values is not None and kind in _INDEX_TYPES:
                 dtype, width = _INDEX_TYPES[kind]
                 start, count = values.vector(0, width)
-                yield Found(f"{name}:{label}{position}", dtype, (count,), start, count * width, role="other")
+                yield Found(clipped(f"{name}:{label}{position}"), dtype, (count,), start, count * width, role="other")
 
 
 def _quantisation(name: str, table: Table) -> Iterator[Found]:
     for label, slot, dtype in (("scale", 2, "f32"), ("zero_point", 3, "i64")):
         start, count = table.vector(slot, DTYPES[dtype].block_bytes)
         if count:
-            yield Found(f"{name}:{label}", dtype, (count,), start, DTYPES[dtype].nbytes((count,)), role="scale")
+            length = DTYPES[dtype].nbytes((count,))
+            yield Found(clipped(f"{name}:{label}"), dtype, (count,), start, length, role="scale")

@@ -18,13 +18,17 @@ MAGIC = b"PK\x03\x04"
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file in an archive: `length` bytes at `start`, deflated unless `plain`; `size` is what it claims to hold."""
+    """A file in an archive: `length` bytes at `start`, deflated unless `plain`.
+
+    `size` and `crc` are what it claims to hold.
+    """
 
     name: str
     start: int
     length: int
     size: int
     plain: bool
+    crc: int = 0
 
 
 def is_zip(data: Bytes) -> bool:
@@ -61,16 +65,22 @@ def _member(info: zipfile.ZipInfo, data: Bytes) -> Member:
         raise ElfError(f"zip member {name} is neither stored nor deflated (method {info.compress_type})")
     if plain and info.compress_size != info.file_size:
         raise ElfError(f"zip member {name} is stored, but with two different sizes")
-    return Member(info.filename, start, info.compress_size, info.file_size, plain)
+    return Member(info.filename, start, info.compress_size, info.file_size, plain, info.CRC)
 
 
 def content(member: Member, data: Bytes, limit: int) -> Bytes:
-    """The first `limit` bytes at most of a member: uint8, a view when it is plain."""
+    """The first `limit` bytes at most of a member: uint8, a view when it is plain.
+
+    Raises ElfError when all of a deflated member comes out and it is not what its checksum is of.
+    """
     raw = data[member.start : member.start + member.length]
     if member.plain:
         return raw[:limit]
     # Grows with what comes out: neither the declared size nor the limit is allocated in advance.
-    return np.frombuffer(zlib.decompressobj(-zlib.MAX_WBITS).decompress(raw.data, max(limit, 1))[:limit], np.uint8)
+    whole = zlib.decompressobj(-zlib.MAX_WBITS).decompress(raw.data, limit + 1)
+    if len(whole) > member.size or (member.size == len(whole) and zlib.crc32(whole) != member.crc):
+        raise ElfError(f"zip member {quoted(member.name)} is damaged: wrong size or checksum")
+    return np.frombuffer(whole, np.uint8)[:limit]
 
 
 class Window(io.RawIOBase):
