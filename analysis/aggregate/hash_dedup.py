@@ -32,17 +32,20 @@ PARTITION_ROWS = 20_000_000
 SOURCES = {
     "file": (
         "files",
-        "SELECT 'whole' AS method, hash_hi AS hi, hash_lo AS lo, '' AS type, bytes, 1 AS n, path FROM shard WHERE bytes > 0",
+        """SELECT 'whole' AS method, hash_hi AS hi, hash_lo AS lo, '' AS type, bytes, 1 AS n, path
+           FROM shard WHERE bytes > 0""",
     ),
     "layer": (
         "layers",
-        """SELECT method, hash_hi AS hi, hash_lo AS lo, CASE method WHEN 'typed' THEN dtype || ' ' || shape::TEXT ELSE '' END AS type,
-                  stored AS bytes, 1 AS n, path
+        """SELECT method, hash_hi AS hi, hash_lo AS lo, stored AS bytes, 1 AS n, path,
+                  CASE method WHEN 'typed' THEN dtype || ' ' || shape::TEXT ELSE '' END AS type
            FROM shard, (VALUES ('typed'), ('untyped')) AS methods(method) WHERE stored > 0""",
     ),
     "chunk": (
         "chunks",
-        "SELECT method || ' @ ' || anchor AS method, hash_hi AS hi, hash_lo AS lo, '' AS type, length AS bytes, count AS n, path FROM shard",
+        """SELECT method || ' @ ' || anchor AS method, hash_hi AS hi, hash_lo AS lo, '' AS type, length AS bytes,
+                  count AS n, path
+           FROM shard""",
     ),
 }
 """For each granularity: the shard table that holds its units, and how units are read from it."""
@@ -99,7 +102,8 @@ def _partitions(index: ShardIndex, granularity: str) -> Iterator[duckdb.DuckDBPy
             where = f"hash_hi >> {64 - bits} = {partition}" if bits else "true"
             connection.execute(
                 f"""CREATE TABLE unit AS
-                WITH shard AS (SELECT *, filename AS path FROM read_parquet(?, filename = true) WHERE {where}), read AS ({select})
+                WITH shard AS (SELECT *, filename AS path FROM read_parquet(?, filename = true) WHERE {where}),
+                     read AS ({select})
                 SELECT method, hi, lo, type, file, model, family, derived,
                        sum(n) AS n, sum(n * bytes) AS bytes_in, max(bytes) AS bytes
                 FROM read JOIN reference USING (path) GROUP BY ALL""",
@@ -119,7 +123,8 @@ def _scope(connection: duckdb.DuckDBPyConnection, scope: str, study: str) -> pd.
     name = f"'{study}'" if scope == "study" else scope
     originals = "NOT derived" if scope in {"family", "study"} else "true"
     return connection.sql(
-        f"""SELECT method, '{scope}' AS scope, name, sum(n) AS n_units, count(*) AS n_unique, sum(bytes_in) AS bytes_in, sum(bytes) AS bytes_payload
+        f"""SELECT method, '{scope}' AS scope, name,
+                   sum(n) AS n_units, count(*) AS n_unique, sum(bytes_in) AS bytes_in, sum(bytes) AS bytes_payload
         FROM (SELECT method, {name} AS name, hi, lo, type, sum(n) AS n, sum(bytes_in) AS bytes_in, max(bytes) AS bytes
               FROM unit WHERE {originals} GROUP BY ALL)
         GROUP BY ALL"""
@@ -132,9 +137,11 @@ WITH held AS (SELECT method, hi, lo, type, family, sum(n) AS n, sum(bytes_in) AS
      kept AS (SELECT method, hi, lo, type, sum(n) AS n, sum(bytes_in) AS bytes_in, max(bytes) AS bytes,
                      CASE WHEN count(*) = 1 THEN any_value(family) END AS only_in
               FROM held GROUP BY ALL),
-     total AS (SELECT method, sum(n) AS n, sum(bytes_in) AS bytes_in, count(*) AS kept, sum(bytes) AS bytes FROM kept GROUP BY ALL),
+     total AS (SELECT method, sum(n) AS n, sum(bytes_in) AS bytes_in, count(*) AS kept, sum(bytes) AS bytes
+               FROM kept GROUP BY ALL),
      own AS (SELECT method, family, sum(n) AS n, sum(bytes_in) AS bytes_in FROM held GROUP BY ALL),
-     exclusive AS (SELECT method, only_in AS family, count(*) AS kept, sum(bytes) AS bytes FROM kept WHERE only_in IS NOT NULL GROUP BY ALL),
+     exclusive AS (SELECT method, only_in AS family, count(*) AS kept, sum(bytes) AS bytes
+                   FROM kept WHERE only_in IS NOT NULL GROUP BY ALL),
      families AS (SELECT DISTINCT family FROM reference WHERE NOT derived)
 SELECT method, 'without_family' AS scope, family AS name,
        total.n - coalesce(own.n, 0) AS n_units,
@@ -145,8 +152,10 @@ FROM total CROSS JOIN families LEFT JOIN own USING (method, family) LEFT JOIN ex
 """
 
 SHARED_SQL = """
-WITH held AS (SELECT method, hi, lo, type, model, any_value(family) AS family, max(bytes) AS bytes FROM unit GROUP BY method, hi, lo, type, model)
-SELECT a.method, a.model AS model_a, b.model AS model_b, any_value(a.family) AS family_a, any_value(b.family) AS family_b,
+WITH held AS (SELECT method, hi, lo, type, model, any_value(family) AS family, max(bytes) AS bytes
+              FROM unit GROUP BY method, hi, lo, type, model)
+SELECT a.method, a.model AS model_a, b.model AS model_b,
+       any_value(a.family) AS family_a, any_value(b.family) AS family_b,
        count(*) AS n_units, sum(least(a.bytes, b.bytes)) AS bytes
 FROM held a JOIN held b ON a.method = b.method AND a.hi = b.hi AND a.lo = b.lo AND a.type = b.type AND a.model < b.model
 GROUP BY a.method, a.model, b.model

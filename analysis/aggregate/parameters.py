@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -22,6 +21,8 @@ from analysis.aggregate.shard_index import ShardIndex
 from elf.tensor import DTYPES
 
 MEASURE = "hash_dedup"
+VALUES_OF = "values-"
+"""What the names of a shard's tables of values start with; the dtype follows."""
 PARTITION_VALUES = 1 << 26
 COUNTS = ["n_params", "n_in_unit_interval", "n_zero", "n_nonfinite", "n_f16_exact", "n_bf16_exact"]
 
@@ -108,19 +109,20 @@ def count_distinct(index: ShardIndex) -> Distinct:
 
 
 def _values_by_dtype(index: ShardIndex) -> Counter[str]:
+    """How many values the shards of the study hold, by dtype."""
     sizes: Counter[str] = Counter()
-    for path in sorted({path for _, _, path in _value_files(index)}):
-        found = pq.read_table(path, columns=["dtype"])["dtype"].value_counts().to_pylist()
-        sizes.update({entry["values"]: entry["counts"] for entry in found})
+    for folder in sorted({folder for _, _, folder in index.measured(MEASURE)}):
+        for path in folder.glob(f"{VALUES_OF}*.parquet"):
+            sizes[path.stem.removeprefix(VALUES_OF)] += pq.read_metadata(path).num_rows
     return sizes
 
 
-def _value_files(index: ShardIndex) -> list[tuple[str, str, Path]]:
-    """(model, family or "" when derived, path) of every shard with values, models of one family together."""
+def _value_files(index: ShardIndex, dtype: str) -> list[tuple[str, str, Path]]:
+    """(model, family or "" when derived, path) of every shard with values of a dtype, models of one family together."""
     found = [
-        (model.model, "" if model.derived else model.family, folder / "values.parquet")
+        (model.model, "" if model.derived else model.family, path)
         for model, _, folder in index.measured(MEASURE)
-        if (folder / "values.parquet").exists()
+        if (path := folder / f"{VALUES_OF}{dtype}.parquet").exists()
     ]
     return sorted(found, key=lambda entry: (entry[1], entry[0], entry[2]))
 
@@ -129,7 +131,7 @@ def _count_part(index: ShardIndex, dtype: str, part: int, parts: int) -> Distinc
     """One partition's counts: models merge into their family, families into the study."""
     counts: Distinct = Counter()
     models: dict[tuple[str, str], list[NDArray[np.unsignedinteger]]] = {}
-    for model, family, path in _value_files(index):
+    for model, family, path in _value_files(index, dtype):
         models.setdefault((family, model), []).append(_read(path, dtype, part, parts))
     families: dict[str, list[NDArray[np.unsignedinteger]]] = {}
     for (family, model), arrays in models.items():
@@ -144,8 +146,7 @@ def _count_part(index: ShardIndex, dtype: str, part: int, parts: int) -> Distinc
 
 
 def _read(path: Path, dtype: str, part: int, parts: int) -> NDArray[np.unsignedinteger]:
-    rows = pq.read_table(path, columns=["value"], filters=pc.field("dtype") == dtype)
-    values = rows["value"].to_numpy().astype(f"<u{DTYPES[dtype].block_bytes}")
+    values = pq.read_table(path)["value"].to_numpy().astype(f"<u{DTYPES[dtype].block_bytes}")
     return values if parts == 1 else values[values % parts == part]
 
 
