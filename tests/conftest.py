@@ -11,10 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from loopback_hub import LoopbackHub
 
 if TYPE_CHECKING:
     from analysis.sources import Pulled
+
+# No test asserts a time: the first call of a kernel compiles it. Failures found are printed, not kept in a folder.
+settings.register_profile("elves", deadline=None, database=None)
+settings.load_profile("elves")
 
 # The client reads its settings when it is imported: tests never reach the real Hub, nor the user's cache or token.
 _HOME = tempfile.TemporaryDirectory(prefix="hub-")
