@@ -60,6 +60,8 @@ def draw(name: str, results: Results) -> Drawn:
     function = FIGURES[name]
     with mpl.rc_context(STYLE):
         figure, data = function(results)
+        foot = 0.2 / figure.get_figheight()
+        figure.set_layout_engine("constrained", rect=(0, foot, 1, 1 - foot))
         figure.text(
             0.995, 0.005, f"{results.study}: {results.coverage}", ha="right", va="bottom", fontsize=7, color="#666666"
         )
@@ -68,8 +70,6 @@ def draw(name: str, results: Results) -> Drawn:
 
 STYLE = {
     "figure.dpi": 110,
-    "figure.constrained_layout.use": True,
-    "figure.constrained_layout.h_pad": 0.12,
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,

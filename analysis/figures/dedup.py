@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.parts import COLOURS, QUIET, percent, stacked_bars
+from analysis.figures.parts import COLOURS, QUIET, legend_above, percent, stacked_bars
 from analysis.results import SIZES, Results, with_ratios
 
 GRANULARITIES = ("file", "layer", "chunk", "parameter")
@@ -37,11 +37,11 @@ def saving_by_granularity(results: Results) -> tuple[Figure, pd.DataFrame]:
     axes.invert_yaxis()
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_xlabel("saving = 1 - bytes out / bytes in")
-    axes.set_xlim(left=max(-0.6, min(-0.05, 1.1 * data["saving"].min())), right=1.1 * data["saving_payload"].max())
+    axes.set_xlim(left=max(-0.2, min(-0.02, 1.1 * data["saving"].min())), right=1.1 * data["saving_payload"].max())
     axes.grid(visible=False, axis="y")
     _note_below(axes, data["saving"])
     percent(axes, "x")
-    axes.legend(loc="lower right")
+    legend_above(axes)
     return figure, data[["granularity", "method", *SIZES, "saving_payload", "saving"]]
 
 
@@ -79,11 +79,11 @@ def saving_by_chunk_size(results: Results) -> tuple[Figure, pd.DataFrame]:
             )
         axes.axhline(0, color="black", linewidth=0.8)
         axes.set_xscale("log", base=2)
-        axes.set(title=title, xlabel="mean chunk (bytes)")
+        axes.set(xlabel=f"mean chunk (bytes); {title}")
         axes.xaxis.set_major_formatter(lambda value, _: _size(value))
     percent(left)
     left.set_ylabel("saving")
-    right.legend(fontsize=8)
+    legend_above(left, 3, "circles: cut from the file's start; squares: anew at each tensor")
     return figure, data[["method", "mean_bytes", *SIZES, "saving_payload", "saving"]]
 
 
@@ -129,7 +129,7 @@ def saving_by_model(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Most models have little to drop on their own, a few have a lot: what a store for each model alone saves."""
     data = results.dedup("model")
     data = data[data["name"].isin(results.originals["model"])]
-    chosen = {granularity: _best_method(data, granularity) for granularity in GRANULARITIES}
+    chosen = {granularity: _best_method(data, granularity) for granularity in GRANULARITIES[:3]}
     figure = Figure(figsize=(6, 3.4))
     axes = figure.subplots()
     shown = []
@@ -141,7 +141,7 @@ def saving_by_model(results: Results) -> tuple[Figure, pd.DataFrame]:
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set(xlabel="saving with recipes and index", ylabel="share of models that save at most this", ylim=(0, 1.02))
     percent(axes, "x")
-    axes.legend(fontsize=8, loc="upper left")
+    legend_above(axes, 3)
     return figure, pd.concat(shown)[["granularity", "method", "name", *SIZES, "saving_payload", "saving"]]
 
 
@@ -166,7 +166,7 @@ def leave_one_family_out(results: Results) -> tuple[Figure, pd.DataFrame]:
     axes.invert_yaxis()
     axes.set_xlabel("saving, kept bytes only (dotted: with all families)")
     percent(axes, "x")
-    axes.legend(fontsize=8)
+    legend_above(axes, 3)
     return figure, data
 
 
@@ -192,9 +192,14 @@ def _whole(results: Results, store: str) -> float:
 def reference_counts(results: Results) -> tuple[Figure, pd.DataFrame]:
     """How often a layer that occurs more than once does, by the kind of tensor."""
     data = results.duplicates[results.duplicates["references"] > 1]
-    table = data.pivot_table(index="references", columns="role", values="n_unique", aggfunc="sum", fill_value=0)
-    figure = stacked_bars(table.set_axis([f"{n} times" for n in table.index]), "distinct layers that occur so often")
-    return figure, table.reset_index()
+    limits = [1, 2, 3, 4, 8, 16, 64, 256, np.inf]
+    names = ["2 times", "3 times", "4 times", "5 to 8", "9 to 16", "17 to 64", "65 to 256", "more"]
+    bins = pd.cut(data["references"].astype("int64"), limits, labels=names).astype(str)
+    table = data.assign(occurs=bins).pivot_table(
+        index="occurs", columns="role", values="n_unique", aggfunc="sum", fill_value=0
+    )
+    table = table.reindex([name for name in names if name in table.index])
+    return stacked_bars(table, "distinct layers that occur so often"), table.reset_index()
 
 
 def duplicate_sizes(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -207,12 +212,12 @@ def duplicate_sizes(results: Results) -> tuple[Figure, pd.DataFrame]:
         size = 14 + 8 * np.sqrt(rows["n_unique"].astype("float64"))
         axes.scatter(rows["median"], rows["bytes_dropped"], size, color=colour, alpha=0.75, label=role, linewidths=0)
     axes.set(xscale="log", yscale="log", xlabel="median size of such a layer (bytes)", ylabel="bytes dropped")
-    axes.legend(fontsize=8, title="role (area: number of layers)", title_fontsize=8)
+    legend_above(axes, 6, "role (area: number of layers)")
     return figure, data
 
 
 def shared_layers(results: Results) -> tuple[Figure, pd.DataFrame]:
-    """Who shares with whom: bytes of identical layers that two models both have, as a share of the smaller model."""
+    """Who shares with whom: identical layers that two models both have, in percent of the smaller model's bytes."""
     rows = results.shared_bytes
     rows = rows[(rows["granularity"] == "layer") & (rows["method"] == "untyped")]
     size = results.models.set_index("model")["bytes"]
@@ -230,7 +235,7 @@ def _heat_map(matrix: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(side + 1, side))
     axes = figure.subplots()
     image = axes.imshow(matrix.to_numpy(), cmap="Blues", vmin=0, vmax=1)
-    for i, j in zip(*np.nonzero(matrix.notna().to_numpy()), strict=True):
+    for i, j in zip(*np.nonzero(matrix.to_numpy() >= 0.0005), strict=True):
         value = matrix.iat[i, j]
         axes.text(j, i, _share(value), ha="center", va="center", fontsize=6, color="white" if value > 0.5 else "black")
     axes.set_xticks(range(len(matrix)), matrix.columns, rotation=60, ha="right", fontsize=7)
@@ -241,7 +246,7 @@ def _heat_map(matrix: pd.DataFrame) -> Figure:
 
 
 def _share(value: float) -> str:
-    return f"{100 * value:.0f}" if value >= 0.01 else "<1"
+    return f"{100 * value:.0f}" if value >= 0.095 else f"{100 * value:.1f}"
 
 
 def distinct_parameters(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -257,7 +262,11 @@ def distinct_parameters(results: Results) -> tuple[Figure, pd.DataFrame]:
     axes.bar(place, payload, color=COLOURS[0], label="distinct values")
     axes.bar(place, recipe, bottom=payload, color=COLOURS[1], label="packed indices")
     axes.axhline(1, color="black", linewidth=0.8, linestyle=":")
-    axes.set_xticks(place, [f"{row.method}\n{row.n_units:,}" for row in rows.itertuples()], fontsize=8)
-    axes.set_ylabel("bytes out / bytes in")
-    axes.legend(fontsize=8)
+    axes.set_xticks(place, [f"{row.method}\n{_count(row.n_units)}" for row in rows.itertuples()])
+    axes.set(xlabel="dtype and number of parameters", ylabel="bytes out / bytes in")
+    legend_above(axes)
     return figure, rows
+
+
+def _count(number: float) -> str:
+    return f"{number / 1e6:.1f} M" if number >= 1e6 else f"{number:,}"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.parts import COLOURS, stacked_bars
+from analysis.figures.parts import COLOURS, legend_above, stacked_bars
 from analysis.results import Results
 from elf.tensor import ROLES
 
@@ -47,5 +47,5 @@ def layer_sizes(results: Results) -> tuple[Figure, pd.DataFrame]:
     axes.step(data["bytes"], data["layers"] / len(sizes), where="post", label="of the layers", color=COLOURS[0])
     axes.step(data["bytes"], data["sum"] / sizes.sum(), where="post", label="of their bytes", color=COLOURS[1])
     axes.set(xscale="log", xlabel="layer size (bytes)", ylabel="share in layers up to this size", ylim=(0, 1.02))
-    axes.legend(loc="upper left")
+    legend_above(axes)
     return figure, data

@@ -23,8 +23,13 @@ def stacked_bars(data: pd.DataFrame, label: str, *, scale: float = 1.0) -> Figur
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(label)
-    axes.legend(fontsize=7.5)
+    legend_above(axes)
     return figure
+
+
+def legend_above(axes: Axes, columns: int = 5, title: str | None = None) -> None:
+    """A legend over the axes, where it hides nothing."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.01), ncols=columns, fontsize=8, title=title, title_fontsize=8)
 
 
 def _colours(data: pd.DataFrame) -> list[str]:
