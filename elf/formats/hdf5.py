@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from math import prod
 from pathlib import Path
 from threading import Lock
@@ -131,19 +132,21 @@ class _Reader:
         if layout.get_layout() == h5py.h5d.CONTIGUOUS and item.get_offset() is not None:
             found.start = self.base + item.get_offset()
         if found.start is None or swapped:
-            found.decode = lambda: self._decode(name, dtype)
+            found.decode = partial(_decode, self.data, name, dtype)
         if not self._is_new(h5py, name, item):
             found.alias_of = self.names[h5py.h5o.get_info(item).addr]
         self.tensors.append(found)
 
-    def _decode(self, name: str, dtype: str) -> Bytes:
-        with _opened(self.data) as (h5py, file):
-            item = h5py.h5o.open(file.id, name.encode("utf-8", "surrogateescape"))
-            array = np.empty(item.shape, DTYPES[dtype].numpy)
-            if array.size:
-                memory = item.get_type() if item.get_type().get_class() == h5py.h5t.OPAQUE else None
-                item.read(h5py.h5s.ALL, h5py.h5s.ALL, array, memory)
-            return array.reshape(-1).view(np.uint8)
+
+def _decode(data: Bytes, name: str, dtype: str) -> Bytes:
+    """A dataset as HDF5 itself reads it."""
+    with _opened(data) as (h5py, file):
+        item = h5py.h5o.open(file.id, name.encode("utf-8", "surrogateescape"))
+        array = np.empty(item.shape, DTYPES[dtype].numpy)
+        if array.size:
+            memory = item.get_type() if item.get_type().get_class() == h5py.h5t.OPAQUE else None
+            item.read(h5py.h5s.ALL, h5py.h5s.ALL, array, memory)
+        return array.reshape(-1).view(np.uint8)
 
 
 def _refuse_foreign(h5py: ModuleType, name: str, layout: Any) -> None:

@@ -13,6 +13,7 @@ from elf.errors import ElfError
 from elf.formats.base import Bytes, ModelFile
 from elf.formats.found import MAX_TENSORS, Found, clipped, quoted
 from elf.formats.protobuf import LENGTH, VARINT, Span, fields, packed_varints, signed, text, varint
+from elf.formats.roles import role_of
 from elf.tensor import DTYPES
 
 MAX_DEPTH = 64  # of graphs within graphs
@@ -96,7 +97,7 @@ def read(path: Path, data: Bytes) -> ModelFile:
     for proto in walk.protos:
         if proto.dtype != _STRING:
             item = _found(proto, data, externals)
-            item.role = walk.roles.get(proto.name)
+            item.role = walk.roles.get(proto.name) or _added(item, walk.added)
             found.append(item)
     return ModelFile(path, data, "onnx", found, externals=externals.paths)
 
@@ -108,6 +109,7 @@ class _Walk:
         self.data = data
         self.protos: list[_Proto] = []
         self.roles: dict[str, str] = {}
+        self.added: set[str] = set()
 
     def model(self) -> None:
         """ModelProto: graph 7, training_info 20 (its graphs 1 and 2), functions 25 (their nodes 7)."""
@@ -144,6 +146,8 @@ class _Walk:
         for position, role in _ROLES.get(operator, {}).items():
             if position < len(inputs):
                 self.roles.setdefault(inputs[position], role)
+        if operator == "Add":
+            self.added.update(inputs)
         for attribute in attributes:
             self._attribute(attribute, depth, outputs[0] if outputs else operator, operator == "Constant")
 
@@ -175,7 +179,7 @@ class _Walk:
             proto.name = clipped(f"{names[0] if names else ''}.indices")
 
     def _tensor(self, span: Span, depth: int) -> None:
-        """TensorProto: dims 1, data_type 2, elements 4, 5, 7, 9, 10 or 11, name 8, external_data 13, data_location 14."""
+        """TensorProto: dims 1, data_type 2, elements 4, 5, 7, 9 to 11, name 8, external_data 13, data_location 14."""
         del depth
         proto = _Proto()
         for number, kind, start, stop in fields(self.data, span):
@@ -251,6 +255,12 @@ class _Externals:
         if not any(target.is_relative_to(folder) for folder in folders):
             raise ElfError(f"external data {quoted(location)} is a link that leaves the model's folder: refused")
         return path, target
+
+
+def _added(item: Found, added: set[str]) -> str | None:
+    """A vector that is added is a bias, unless its name says more."""
+    is_weight = len(item.shape) == 1 and role_of(item.name, item.dtype, item.shape) == "weight"
+    return "bias" if is_weight and item.name in added else None
 
 
 def _found(proto: _Proto, data: Bytes, externals: _Externals) -> Found:

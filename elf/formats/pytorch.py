@@ -136,11 +136,8 @@ class _Stream:
         start, length = at + 8, DTYPES[dtype].nbytes((max(count, 0),))
         if count < 0 or start + length > self.data.size:
             raise ElfError(f"truncated: storage {quoted(key)} claims {count} elements of {dtype}")
-        self.storages[key] = self._part(dtype, start, length)
+        self.storages[key] = _in_stream(dtype, self.data, start, length)
         return start + length
-
-    def _part(self, dtype: str, start: int, length: int) -> Storage:
-        return Storage(dtype, start, length, lambda: self.data[start : start + length])
 
     def resolve(self, reference: Persistent) -> Storage:
         dtype, key, _, view = _reference(reference)
@@ -155,4 +152,8 @@ class _Stream:
         first, length = view[1] * width, view[2] * width
         if first + length > whole.length:
             raise ElfError(f"a view of storage {quoted(key)} reaches beyond it")
-        return self._part(dtype, whole.start + first, length)
+        return _in_stream(dtype, self.data, whole.start + first, length)
+
+
+def _in_stream(dtype: str, data: Bytes, start: int, length: int) -> Storage:
+    return Storage(dtype, start, length, lambda: data[start : start + length])
