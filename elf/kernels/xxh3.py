@@ -173,7 +173,7 @@ def hash_long_ranges(
     `data` is contiguous; `starts` and `lengths` have one shape (n,), as the two results do. Entries of shorter ranges
     are left zero. Raises ValueError when a range leaves the data.
     """
-    if starts.size and (starts.min() < 0 or lengths.min() < 0 or (starts + lengths).max() > data.size):
+    if ((starts < 0) | (lengths < 0) | (lengths > data.size - starts)).any():
         raise ValueError("a range to hash lies outside the data")
     high, low = np.zeros(starts.size, np.uint64), np.zeros(starts.size, np.uint64)
     _hash_ranges(data, starts, lengths, SECRET, high, low)

