@@ -62,11 +62,10 @@ def write_shard(shards: Path, key: str, file: File) -> None:
     ]
     size = sum(10 + i for i in file.chunks)
     digest = hash(file.values) % 2**64
-    layer = {
-        "index": 0, "name": "w", "dtype": "u8", "shape": [len(file.values)], "role": "weight", "n_params": len(file.values), "part": 0,
-        "offset": 0, "bytes": len(file.values), "stored": len(file.values), "alias_of": None, "hash_hi": digest, "hash_lo": 1,
-        **dict.fromkeys(STATISTICS), "n_distinct": len(set(file.values)),
-    }  # fmt: skip
+    counts: dict[str, object] = dict.fromkeys(STATISTICS) | {"n_distinct": len(set(file.values))}
+    place = {"index": 0, "part": 0, "offset": 0, "alias_of": None, "hash_hi": digest, "hash_lo": 1}
+    kind = {"name": "w", "dtype": "u8", "shape": [len(file.values)], "role": "weight"}
+    layer = place | kind | counts | dict.fromkeys(("n_params", "bytes", "stored"), len(file.values))
     with ShardWriter(shards, key) as shard:
         row = {"part": 0, "format": "synthetic", "bytes": size, "hash_hi": hash(file.chunks) % 2**64, "hash_lo": 2}
         shard.emit("files", pa.Table.from_pylist([row], FILES))

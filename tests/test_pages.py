@@ -1,0 +1,95 @@
+"""Figures, notebooks, claims and the report stand on the tables alone and come out the same every time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+from commands import PROJECT
+
+from analysis import notebooks
+from analysis.claims import CLAIMS, MEASURED, claims
+from analysis.figures import FIGURES, draw, rendered, write_figures
+from analysis.places import Places
+from analysis.report import write_report
+from analysis.results import Results, load, read
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Results:
+    return read("tiny", PROJECT / "results" / "tiny")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_shows_data_and_is_the_same_twice(name: str, tiny: Results) -> None:
+    first, second = draw(name, tiny), draw(name, tiny)
+    assert len(first.data) > 0
+    assert first.caption.endswith(".")
+    assert rendered(first.figure, "svg") == rendered(second.figure, "svg")
+
+
+def test_every_figure_is_written_with_its_data_once(tiny: Results, tmp_path: Path) -> None:
+    assert write_figures(tiny, tmp_path)
+    assert {path.name for path in tmp_path.glob("[a-z]*")} == {
+        f"{name}.{kind}" for name in FIGURES for kind in ("svg", "png", "csv")
+    }
+    assert not write_figures(tiny, tmp_path), "nothing changed, nothing to draw"
+
+
+def test_a_lost_figure_is_drawn_again(tiny: Results, tmp_path: Path) -> None:
+    write_figures(tiny, tmp_path)
+    (tmp_path / "layer_sizes.svg").unlink()
+    assert write_figures(tiny, tmp_path)
+    assert (tmp_path / "layer_sizes.svg").exists()
+
+
+def test_the_report_is_one_page_with_every_figure(tiny: Results, tmp_path: Path) -> None:
+    page = write_report(tiny, tmp_path).read_text(encoding="utf-8")
+    assert all(f'<figure id="{name}"><svg' in page for name in FIGURES)
+    assert "src=" not in page
+    assert page.count("<svg") == len(FIGURES)
+
+
+def test_every_claim_says_where_it_is_from_and_what_measures_it_exists(tiny: Results) -> None:
+    found = claims(tiny)
+    assert set(found["source"]) <= {"abstract", "dissertation record"}
+    assert (found["ours"] != "").all()
+    measures = {line.split(",")[-2] for line in CLAIMS.read_text().splitlines()[1:]}
+    assert measures - {""} == set(MEASURED)
+
+
+def test_notebooks_are_named_by_claims_only_when_they_exist(tiny: Results) -> None:
+    assert all((PROJECT / where).exists() for where in claims(tiny)["where"] if where)
+
+
+@pytest.mark.parametrize("source", notebooks.sources(), ids=lambda path: path.stem)
+def test_a_notebook_and_its_py_file_are_the_same(source: Path) -> None:
+    pair = nbformat.read(source.with_suffix(".ipynb"), 4)
+    cells = jupytext.read(source).cells
+    assert [(cell.cell_type, cell.source) for cell in pair.cells] == [(cell.cell_type, cell.source) for cell in cells]
+
+
+@pytest.mark.parametrize("source", notebooks.sources(), ids=lambda path: path.stem)
+def test_a_committed_notebook_is_executed_without_errors_or_warnings(source: Path) -> None:
+    pair = nbformat.read(source.with_suffix(".ipynb"), 4)
+    outputs = [output for cell in pair.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert outputs
+    assert [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"] == []
+    assert str(PROJECT) not in json.dumps(pair)
+
+
+def test_any_study_is_one_line_away(tmp_path: Path) -> None:
+    where = Places(tmp_path, PROJECT / "results")
+    source = next(path for path in notebooks.sources() if path.stem == "00_overview")
+    done = notebooks.execute(source, "tiny", where)
+    text = json.dumps(done)
+    assert 'STUDY = \\"tiny\\"' in text
+    assert "6 models" in text
+
+
+def test_a_study_without_results_says_what_to_run() -> None:
+    with pytest.raises(Exception, match=r"run it: python -m analysis run configs/none\.yaml"):
+        load("none")
