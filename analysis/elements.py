@@ -133,7 +133,7 @@ class Elements:
             yield distinct_in_place(found)
 
     def _pieces(self, kind: DType, data: NDArray[np.uint8]) -> Iterator[Array]:
-        """Consecutive elements as unsigned integers, one piece or more, in an aligned buffer that may be overwritten."""
+        """Consecutive elements as unsigned integers, at least one piece, in an aligned buffer that is theirs."""
         unsigned, piece_bytes = np.dtype(f"u{kind.block_bytes}"), self._piece_elements * kind.block_bytes
         if self._buffer.size < min(data.size, piece_bytes):
             self._buffer = np.empty(min(data.size, piece_bytes), np.uint8)
@@ -229,7 +229,7 @@ def _minifloat(fraction: int, bias: int, nonfinite: dict[int, float]) -> NDArray
 
 
 def _powers_of_two() -> NDArray[np.float32]:
-    values: NDArray[np.float32] = np.ldexp(1.0, np.arange(256) - 127).astype(np.float32)
+    values: NDArray[np.float32] = np.ldexp(1.0, np.minimum(np.arange(256), 254) - 127).astype(np.float32)
     values[255] = np.nan
     return values
 

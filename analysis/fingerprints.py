@@ -79,7 +79,8 @@ class _Pass:
     def part(self, index: int) -> dict[str, object]:
         """Chunk and hash one part, and the layers that are stored plain in it; its row of `files`."""
         data = self._model.part(index)
-        chunker = Chunker(data, self._rules, tensor_stops(self._model.tensors, index, data.size))
+        stored = [self._model.as_stored(tensor) for tensor in self._model.tensors]  # in any order of the axes
+        chunker = Chunker(data, self._rules, tensor_stops(stored, index, data.size))
         waiting = sorted(plain_tensors(self._model.tensors, index), key=_end, reverse=True)
         whole = xxhash.xxh3_128()
         for start, stop in blocks(data.size, self._block_bytes):
