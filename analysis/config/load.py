@@ -53,7 +53,7 @@ def load_study(path: Path, measures: Mapping[str, HasParams] | None = None) -> S
     reading = _Reading()
     root = reading.read(path, study_model(known))
     reading.check_names()
-    if not reading.labels and not reading.problems:
+    if not reading.families and not reading.problems:
         reading.problems.append(Problem(path, 1, "", "names no models: it needs `families` or `include`"))
     if reading.problems or root is None:
         raise ConfigError(sorted(reading.problems, key=lambda problem: (reading.order(problem.file), problem)))

@@ -39,11 +39,11 @@ def pull_hub_cache(entry: Entry, family: Family, context: Context) -> Found:
 
 
 def _scan() -> HFCacheInfo:
-    from huggingface_hub import scan_cache_dir
+    from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        return scan_cache_dir()
+        return scan_cache_dir(constants.HF_HUB_CACHE)
     except CacheNotFound as error:
         reason = f"there is no Hugging Face cache at {error.cache_dir}; set HF_HUB_CACHE to where it is"
         raise SourceError("CacheNotFound", reason) from error

@@ -17,7 +17,10 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def _regex(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join(_translate(token) for token in _TOKEN.findall(pattern)), re.DOTALL)
+    try:
+        return re.compile("".join(_translate(token) for token in _TOKEN.findall(pattern)), re.DOTALL)
+    except re.error:  # a range written backwards matches nothing, as in a shell
+        return re.compile(r"(?!)")
 
 
 def _translate(token: str) -> str:

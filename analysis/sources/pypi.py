@@ -103,10 +103,15 @@ def _explained(output: str, entry: PypiEntry) -> SourceError:
             "DiskFull", f"{entry.pypi}: the disk is full; free some space or give --cache DIR on another disk"
         )
     if versions := re.search(r"from versions: ([^)]*)\)", output):
-        return SourceError(
-            "NotFound", f"the index has no wheel {entry.file} of {entry.pypi}; versions with these tags: {versions[1]}"
-        )
+        return SourceError("NotFound", _not_found(entry, versions[1]))
     if "No module named pip" in output:
         return SourceError("NoPip", f"this Python has no pip; add it with: {Path(sys.executable).name} -m ensurepip")
     errors = [line.removeprefix("ERROR: ") for line in output.splitlines() if line.strip()]
     return SourceError("PipFailed", f"{entry.pypi}: pip failed: {errors[-1] if errors else 'no message'}")
+
+
+def _not_found(entry: PypiEntry, versions: str) -> str:
+    if versions == "none":  # pip says the same when its index does not answer
+        nothing = f"pip found nothing of {entry.pypi.partition('==')[0]} with these tags, or no index answered"
+        return f"{entry.file}: {nothing}; check the network and `pip config list`"
+    return f"the index has no wheel {entry.file} of {entry.pypi}; versions with these tags: {versions}"
