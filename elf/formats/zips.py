@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import zipfile
 import zlib
@@ -42,7 +43,7 @@ def members(data: Bytes) -> dict[str, Member]:
     try:
         with zipfile.ZipFile(io.BufferedReader(Window(data))) as archive:
             infos = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OverflowError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OverflowError, OSError) as error:
         raise ElfError(f"the zip directory cannot be read (truncated?): {error}") from error
     found = {info.filename: _member(info, data) for info in infos}
     if len(found) < len(infos):
@@ -103,10 +104,10 @@ class Window(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move; positions beyond the end are allowed, before the start they raise ValueError."""
+        """Move; positions beyond the end are allowed, before the start they raise OSError, as files do."""
         at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._data.size}[whence]
         if at < 0:
-            raise ValueError(f"seek to {at}, before the start of the file")
+            raise OSError(errno.EINVAL, "seek to before the start of the file")
         self._at = at
         return at
 

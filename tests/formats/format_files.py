@@ -122,7 +122,8 @@ class Torch:
 def view(storage: object, offset: int, shape: Sequence[int], strides: Sequence[int]) -> Calls:
     """A tensor that is a view of a storage."""
     hooks = Calls(Name("collections", "OrderedDict"), ())
-    return Calls(Name("torch._utils", "_rebuild_tensor_v2"), (storage, offset, tuple(shape), tuple(strides), False, hooks))
+    args = (storage, offset, tuple(shape), tuple(strides), False, hooks)
+    return Calls(Name("torch._utils", "_rebuild_tensor_v2"), args)
 
 
 def parameter(tensor: object) -> Calls:
@@ -158,7 +159,9 @@ def gguf_info(name: str, dims: Sequence[int], kind: int, offset: int) -> bytes:
     return gguf_text(name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, kind, offset)
 
 
-def gguf(infos: Sequence[bytes], data: bytes, *, keys: Sequence[bytes] = (), version: int = 3, align: int = 32) -> bytes:
+def gguf(
+    infos: Sequence[bytes], data: bytes, *, keys: Sequence[bytes] = (), version: int = 3, align: int = 32
+) -> bytes:
     """A whole file; `data` follows the infos at the alignment."""
     head = b"GGUF" + struct.pack("<IQQ", version, len(infos), len(keys)) + b"".join(keys) + b"".join(infos)
     return head + bytes(-len(head) % align) + data
@@ -250,8 +253,10 @@ def tflite_tensor(name: str, shape: Sequence[int], kind: int, buffer: int, **slo
     return Table({0: Vector("i", shape), 1: ("b", kind), 2: ("I", buffer), 3: name} | further)
 
 
-def tflite(tensors: list[Table], buffers: list[bytes], operators: Sequence[tuple[int, list[int], list[int]]] = ()) -> bytes:
-    """A model of one graph; an operator is its builtin code, inputs and outputs. Buffer 0 is empty, as TFLite has it."""
+def tflite(
+    tensors: list[Table], buffers: list[bytes], operators: Sequence[tuple[int, list[int], list[int]]] = ()
+) -> bytes:
+    """A model of one graph; an operator is its builtin code, inputs and outputs. Buffer 0 is empty, as always."""
     codes = sorted({code for code, _, _ in operators})
     runs = [
         Table({0: ("I", codes.index(code)), 1: Vector("i", inputs), 2: Vector("i", outputs)})
