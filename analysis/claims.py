@@ -49,8 +49,9 @@ def claims(results: Results) -> pd.DataFrame:
     """One row a claim: claim, paper, source, ours, where (the notebook that shows it), note."""
     published = pd.read_csv(CLAIMS, dtype=str, keep_default_na=False)
     rows = []
-    for row in published.itertuples(index=False):
-        ours, note = MEASURED[row.measure](results) if row.measure else (NOT_YET, "")
-        where = f"notebooks/{row.notebook}.ipynb" if row.measure else ""
-        rows.append([row.what, row.published, row.source, ours, where, note])
+    columns = [published[name] for name in ("what", "published", "source", "measure", "notebook")]
+    for what, value, source, measure, notebook in zip(*columns, strict=True):
+        ours, note = MEASURED[measure](results) if measure else (NOT_YET, "")
+        where = f"notebooks/{notebook}.ipynb" if measure else ""
+        rows.append([what, value, source, ours, where, note])
     return pd.DataFrame(rows, columns=pd.Index(["claim", "paper", "source", "ours", "where", "note"]))

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from analysis.places import PROJECT, Places, places
 from analysis.progress import say
@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 Command = Callable[[argparse.Namespace], int | None]
-Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _command(commands: Commands, function: Command, about: str) -> argparse.ArgumentParser:
@@ -183,10 +183,9 @@ def validate(options: argparse.Namespace) -> int:
             say(str(error))
             wrong = 2
         else:
-            models = sum(len(family.models) for family in study.families)
-            print(
-                f"{text}: ok: {len(study.families)} families, {models} model entries, measures: {', '.join(study.measures)}"
-            )
+            entries = sum(len(family.models) for family in study.families)
+            measures = ", ".join(study.measures)
+            print(f"{text}: ok: {len(study.families)} families, {entries} model entries, measures: {measures}")
     return wrong
 
 
@@ -278,7 +277,7 @@ def publish(options: argparse.Namespace) -> None:
 
     where, study = _places_of(options), Path(options.study).stem
     publish_tables(where, study)
-    publish_notebooks(where, study)
+    publish_notebooks(study, where)
     print(where.study(study))
 
 

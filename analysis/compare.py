@@ -32,8 +32,8 @@ class Comparison:
         counted = ", ".join(f"{n} models {where}" for where, n in self.models.items())
         head = f"{a}: {size(self.a.bytes)}; {b}: {size(self.b.bytes)}; {counted}"
         rows = [
-            (row.granularity, row.method, _ratio(row.ratio_a), _ratio(row.ratio_b), _ratio(row.ratio_b / row.ratio_a))
-            for row in self.stores.itertuples()
+            (row["granularity"], row["method"], *map(_ratio, (row["ratio_a"], row["ratio_b"], row["b_over_a"])))
+            for row in self.stores.to_dict("records")
         ]
         shown = table(["granularity", "method", f"ratio {a}", f"ratio {b}", f"{b} / {a}"], rows)
         return f"{head}\nratio = bytes in / bytes out, recipes and index counted\n\n{shown}"
@@ -50,4 +50,5 @@ def compare(a: Results, b: Results) -> Comparison:
     models |= {f"only in {b.study}": len(names_b - names_a)}
     keys, columns = ["granularity", "method"], ["ratio_payload", "ratio"]
     stores = a.dedup()[keys + columns].merge(b.dedup()[keys + columns], on=keys, how="outer", suffixes=("_a", "_b"))
+    stores = stores.assign(b_over_a=stores["ratio_b"] / stores["ratio_a"])
     return Comparison(a, b, models, stores.sort_values(keys, ignore_index=True))

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
+from multiprocessing.process import BaseProcess
 
 from analysis.units import Outcome, Unit, run_unit
 from elf.errors import ElfError
@@ -26,8 +28,11 @@ def run_here(units: Iterable[Unit], jobs: int, work: Work = run_unit) -> Iterato
     waiting = iter(units)
     while True:
         broken: list[Unit] = []
-        with _pool(jobs) as pool:
+        pool = _pool(jobs)
+        try:
             yield from _until_broken(pool, waiting, jobs, work, broken)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # when interrupted, nobody waits for a long unit
         if not broken:
             return
         for unit in broken:
@@ -77,9 +82,15 @@ def _pool(jobs: int) -> ProcessPoolExecutor:
 
 def _leave_with_parent() -> None:
     """Workers end when the run does, however it ended: kill -9 of the run must not leave workers behind."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run itself decides what an interruption means
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+        threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
+
+
+def _exit_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def run_on_dask(units: Iterable[Unit], address: str, work: Work = run_unit) -> Iterator[Outcome]:

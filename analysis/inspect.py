@@ -78,10 +78,9 @@ def inspect(model: str, places: Places) -> Inspection:
     from analysis.steps import run_study
 
     measures = {name: measure.params() for name, measure in registry().items()}
-    study = Study(
-        "inspect", Path("inspect.yaml").absolute(), (Family("inspect", "", (_entry(model),), Path()),), measures
-    )
+    family = Family("inspect", "", (_entry(model),), Path())
     with tempfile.TemporaryDirectory() as scratch:
+        study = Study("inspect", Path(scratch) / "inspect.yaml", (family,), measures)
         own = Places(places.cache, Path(scratch))
         run_study(study, own, jobs=1)
         return Inspection(read("inspect", own.tables("inspect")))

@@ -73,7 +73,7 @@ def publish(study: str, places: Places) -> list[Path]:
 
 def unexecuted(source: Path) -> nbformat.NotebookNode:
     """The notebook that a .py file stands for; cell ids count up, so that the same source is the same notebook."""
-    notebook = jupytext.read(source)
+    notebook: nbformat.NotebookNode = jupytext.read(source)
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 from tqdm import tqdm
 
 
-def bar(what: str, *, total: int, unit: str = "it") -> tqdm:
+def bar(what: str, *, total: int, unit: str = "it") -> tqdm[NoReturn]:
     """A progress bar that appears after a second, and only on a terminal."""
     scale = unit == "B"
     return tqdm(

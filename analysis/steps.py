@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from analysis.manifest import Manifest, read_manifest
 from analysis.places import Places, usable
@@ -18,6 +18,8 @@ from analysis.tables import write_atomically
 from analysis.text import seconds, size
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from analysis.config import Study
     from analysis.run import Plan
     from analysis.sources import Pulled
@@ -52,12 +54,14 @@ def pull_study(study: Study, places: Places, *, jobs: int = 4) -> Pulled:
     usable(places.cache)
     wanted = sum(len(family.models) for family in study.families)
     with bar("pull", total=wanted, unit="model") as progress:
-        pulled = pull(
-            study, cache=places.cache, jobs=jobs, progress=lambda _done, _all, _name: progress.update() and None
-        )
+        pulled = pull(study, cache=places.cache, jobs=jobs, progress=lambda *_: _advance(progress))
     for note in pulled.notes:
         say(note)
     return pulled
+
+
+def _advance(progress: tqdm[NoReturn]) -> None:
+    progress.update()
 
 
 def run_study(study: Study, places: Places, *, jobs: int, dask: str | None = None) -> Manifest:

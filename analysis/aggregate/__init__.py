@@ -20,13 +20,13 @@ VERSION = 1
 
 def aggregate(manifest: Manifest, shards: Path, folder: Path) -> bool:
     """Write all tables of a study into `folder`. Returns whether there was anything new to do."""
-    stamp = {"aggregated": _fingerprint(manifest), "tables": _digests(folder)}
     path = folder / ".aggregated.json"
-    if None not in stamp["tables"].values() and _read(path) == stamp:
+    source, made = _fingerprint(manifest), _digests(folder)
+    if None not in made.values() and _read(path) == {"aggregated": source, "tables": made}:
         return False
     for name, data in build(ShardIndex(manifest, shards)).items():
         write_table(folder, TABLES[name], data)
-    write_atomically(path, json.dumps(stamp | {"tables": _digests(folder)}).encode())
+    write_atomically(path, json.dumps({"aggregated": source, "tables": _digests(folder)}).encode())
     return True
 
 

@@ -115,20 +115,23 @@ def _partitions(index: ShardIndex, granularity: str) -> Iterator[duckdb.DuckDBPy
 def _stores(connection: duckdb.DuckDBPyConnection, study: str) -> pd.DataFrame:
     """Rows of hash_dedup for every scope, from one partition."""
     frames = [_scope(connection, scope, study) for scope in SCOPES]
-    return pd.concat([*frames, connection.sql(WITHOUT_FAMILY_SQL).df()])
+    without: pd.DataFrame = connection.sql(WITHOUT_FAMILY_SQL).df()
+    return pd.concat([*frames, without])
 
 
 def _scope(connection: duckdb.DuckDBPyConnection, scope: str, study: str) -> pd.DataFrame:
     """A derived model stands for itself but counts in no family and not in the study."""
-    name = f"'{study}'" if scope == "study" else scope
+    quoted = study.replace("'", "''")
+    name = f"'{quoted}'" if scope == "study" else scope
     originals = "NOT derived" if scope in {"family", "study"} else "true"
-    return connection.sql(
+    found: pd.DataFrame = connection.sql(
         f"""SELECT method, '{scope}' AS scope, name,
                    sum(n) AS n_units, count(*) AS n_unique, sum(bytes_in) AS bytes_in, sum(bytes) AS bytes_payload
         FROM (SELECT method, {name} AS name, hi, lo, type, sum(n) AS n, sum(bytes_in) AS bytes_in, max(bytes) AS bytes
               FROM unit WHERE {originals} GROUP BY ALL)
         GROUP BY ALL"""
     ).df()
+    return found
 
 
 WITHOUT_FAMILY_SQL = """
@@ -179,5 +182,5 @@ def duplicates(index: ShardIndex) -> pd.DataFrame:
         return spec.frame(spec.DUPLICATES, [])
     with duckdb.connect() as connection:
         connection.register("reference", references)
-        found = connection.execute(DUPLICATES_SQL, [sorted(set(references["path"]))]).df()
+        found: pd.DataFrame = connection.execute(DUPLICATES_SQL, [sorted(set(references["path"]))]).df()
         return found.assign(method_version=index.manifest.measures[MEASURE])

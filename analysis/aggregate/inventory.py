@@ -32,7 +32,7 @@ def layers(index: ShardIndex) -> pd.DataFrame:
 def _file_layers(model: ModelEntry, file: FileEntry, shard: Path, version: int) -> pd.DataFrame:
     found = pq.read_table(shard / "layers.parquet")
     parts = pq.read_table(shard / "files.parquet", columns=["format"])
-    data = found.to_pandas(types_mapper=pd.ArrowDtype)
+    data: pd.DataFrame = found.to_pandas(types_mapper=pd.ArrowDtype)
     return data.assign(
         family=model.family,
         model=model.model,

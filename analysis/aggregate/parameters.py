@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -74,9 +75,9 @@ def _stored(layers: pd.DataFrame, study: str) -> dict[tuple[str, str, str], int]
     return total
 
 
-def _store(row: dict[str, object], bytes_in: int) -> dict[str, object]:
-    n = int(row["n_params"])  # type: ignore[call-overload]
-    kept = None if pd.isna(row["n_distinct"]) else int(row["n_distinct"])  # type: ignore[call-overload]
+def _store(row: dict[Any, Any], bytes_in: int) -> dict[str, object]:
+    n = int(row["n_params"])
+    kept = None if pd.isna(row["n_distinct"]) else int(row["n_distinct"])
     width = DTYPES[str(row["dtype"])].block_bytes
     return {
         "granularity": "parameter",
@@ -146,7 +147,8 @@ def _count_part(index: ShardIndex, dtype: str, part: int, parts: int) -> Distinc
 
 
 def _read(path: Path, dtype: str, part: int, parts: int) -> NDArray[np.unsignedinteger]:
-    values = pq.read_table(path)["value"].to_numpy().astype(f"<u{DTYPES[dtype].block_bytes}")
+    patterns = pq.read_table(path)["value"].to_numpy()
+    values: NDArray[np.unsignedinteger] = patterns.astype(f"<u{DTYPES[dtype].block_bytes}")
     return values if parts == 1 else values[values % parts == part]
 
 

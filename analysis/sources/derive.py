@@ -17,6 +17,7 @@ from analysis.sources.base import Context, Found, Model, SourceError, WeightFile
 from analysis.sources.floats import LAYOUTS, cast
 from analysis.sources.folders import about, discard, partial, publish, verified
 from analysis.sources.safetensors_out import Piece, write_safetensors
+from elf.errors import ElfError
 from elf.formats import ModelFile, open_model
 from elf.tensor import Tensor
 
@@ -105,7 +106,10 @@ def _planned(base: Model, recipe: Derivation, opened: ExitStack) -> Iterator[tup
 
 
 def _sources(file: WeightFile, opened: ExitStack) -> list[_Source]:
-    model = opened.enter_context(open_model(file.path))
+    try:
+        model = opened.enter_context(open_model(file.path))
+    except ElfError as error:  # the file by its name: where it lies differs from machine to machine
+        raise SourceError("Unreadable", str(error).replace(str(file.path), file.name), file.name) from error
     return [_Source(tensor, model) for tensor in model.tensors if tensor.alias_of is None]
 
 

