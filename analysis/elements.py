@@ -29,7 +29,9 @@ from elf.tensor import DTYPES, DType
 STATISTICS = ("n_distinct", *COUNTED)
 """Names of the counts; each is None where it does not apply to the dtype."""
 
-VALUES = pa.schema([("dtype", pa.dictionary(pa.int8(), pa.string())), ("value", pa.uint64())])
+VALUES = pa.schema([("value", pa.uint64())])
+VALUES_OF = "values-"
+"""What the name of a table of values starts with; the dtype follows."""
 """Distinct bit patterns of a unit, zero-extended, in rising runs; a pattern can be in several runs of a large file."""
 
 PIECE_ELEMENTS = 1 << 24
@@ -45,12 +47,12 @@ Counts = dict[str, int | None]
 class Elements:
     """Looks at tensors one after the other and gathers the patterns of all of them.
 
-    `emit` gets tables of schema VALUES. `release` is called after each piece of a tensor that is read in pieces, since
-    what was read is not needed soon.
+    `emit` gets tables of schema VALUES, under one name for each dtype. `release` is called after each piece of a
+    tensor that is read in pieces, since what was read is not needed soon.
     """
 
     def __init__(
-        self, emit: Callable[[pa.Table], None], release: Callable[[], None], piece_elements: int = PIECE_ELEMENTS
+        self, emit: Callable[[str, pa.Table], None], release: Callable[[], None], piece_elements: int = PIECE_ELEMENTS
     ) -> None:
         self._emit = emit
         self._release = release
@@ -173,8 +175,7 @@ class Elements:
     def _hand_on(self, dtype: str) -> None:
         held = self._held.pop(dtype)
         values = held[0] if len(held) == 1 else np.concatenate(held)
-        dtypes = pa.DictionaryArray.from_arrays(np.zeros(values.size, np.int8), [dtype])
-        self._emit(pa.table([dtypes, values], schema=VALUES))
+        self._emit(VALUES_OF + dtype, pa.table([values], schema=VALUES))
 
 
 def _counted(kind: DType) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ LAYERS = pa.schema(
 
 
 def fingerprint(model: ModelFile, rules: Sequence[Rule], emit: Emit, block_bytes: int = BLOCK_BYTES) -> None:
-    """Emit the tables `files`, `layers`, `chunks` and `values` of one model file.
+    """Emit the tables `files`, `layers`, `chunks` and `values-DTYPE` of one model file.
 
     `files` and `layers` are emitted once, the others in any number of pieces, or never when there is nothing in them.
     Raises ElfError when a tensor cannot be decoded.
@@ -73,7 +73,7 @@ class _Pass:
         self._rules = rules
         self._block_bytes = block_bytes
         self._tally = Tally(partial(emit, "chunks"))
-        self._elements = Elements(partial(emit, "values"), self._model.release)
+        self._elements = Elements(emit, self._model.release)
         self._found: dict[str, dict[str, object]] = {}
 
     def part(self, index: int) -> dict[str, object]:

@@ -24,18 +24,19 @@ FLOATS = {
 INTEGERS = ["bool", "i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64"]
 
 
-def look(*tensors: tuple[str, np.ndarray], piece: int = 1 << 24) -> tuple[list[dict[str, int | None]], list[pa.Table]]:
-    tables: list[pa.Table] = []
-    elements = Elements(tables.append, lambda: None, piece)
+def look(
+    *tensors: tuple[str, np.ndarray], piece: int = 1 << 24
+) -> tuple[list[dict[str, int | None]], list[tuple[str, pa.Table]]]:
+    tables: list[tuple[str, pa.Table]] = []
+    elements = Elements(lambda name, table: tables.append((name, table)), lambda: None, piece)
     counts = [elements.add(dtype, np.frombuffer(values.tobytes(), np.uint8)) for dtype, values in tensors]
     elements.flush()
-    assert all(table.schema == VALUES for table in tables)
+    assert all(table.schema == VALUES for _, table in tables)
     return counts, tables
 
 
-def values_of(tables: list[pa.Table], dtype: str) -> list[int]:
-    rows = (row for table in tables for row in table.to_pylist())
-    return [row["value"] for row in rows if row["dtype"] == dtype]
+def values_of(tables: list[tuple[str, pa.Table]], dtype: str) -> list[int]:
+    return [value for name, table in tables if name == f"values-{dtype}" for value in table["value"].to_pylist()]
 
 
 def patterns_of(dtype: str, seed: int, n: int = 3_000) -> np.ndarray:

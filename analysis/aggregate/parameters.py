@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 
 from analysis import tables as spec
 from analysis.aggregate.shard_index import ShardIndex
+from analysis.elements import VALUES_OF
 from elf.tensor import DTYPES
 
 MEASURE = "hash_dedup"
-VALUES_OF = "values-"
-"""What the names of a shard's tables of values start with; the dtype follows."""
 PARTITION_VALUES = 1 << 26
 COUNTS = ["n_params", "n_in_unit_interval", "n_zero", "n_nonfinite", "n_f16_exact", "n_bf16_exact"]
 
