@@ -22,6 +22,7 @@ _DTYPES = {
     1: "f32", 2: "u8", 3: "i8", 4: "u16", 5: "i16", 6: "i32", 7: "i64", 9: "bool", 10: "f16", 11: "f64", 12: "u32",
     13: "u64", 14: "c64", 15: "c128", 16: "bf16", 17: "f8_e4m3", 18: "f8_e4m3fnuz", 19: "f8_e5m2",
     20: "f8_e5m2fnuz", 21: "u4", 22: "i4", 23: "f4_e2m1", 24: "f8_e8m0", 25: "u2", 26: "i2",
+    27: "f6_e2m3", 28: "f6_e3m2",
 }  # fmt: skip
 _STRING = 8
 _MODEL_FIELDS = {1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26}
@@ -298,6 +299,8 @@ def _decoded(item: Found, proto: _Proto, data: Bytes) -> None:
     if proto.fixed:
         item.decode = lambda: np.concatenate(chunks)
         return
+    if item.dtype.startswith("f6"):
+        raise ElfError(f"tensor {quoted(item.name)} has floats of six bits that are not packed: not read")
     numpy = DTYPES[item.dtype].numpy
     width = 1 if numpy is None else numpy.itemsize
 
