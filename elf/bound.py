@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from elf.codecs.base import Values
 from elf.codecs.elf import LARGEST_STEP
@@ -33,10 +32,10 @@ class Bound:
             raise ElfError(f"bound {self.value!r}: a bound is a positive number")
 
     def step(self, values: Values, dtype: str) -> int | None:
-        """The largest n with 2^n <= 2 * bound: half a step of Elf is then within it. `values`: 1-D, of the type of `dtype`.
+        """The largest n with 2^n <= 2 * bound, so that half a step is within it. `values`: 1-D, of the type of `dtype`.
 
-        None where no step keeps the bound and saves anything: the type is no float, the scale is zero, or the bound is out
-        of the type's range.
+        None where no step keeps the bound and saves anything: the type is no float, the scale is zero, or the bound is
+        out of the type's range.
         """
         if dtype not in LARGEST_STEP or (absolute := self._absolute(values, dtype)) == 0:
             return None
@@ -77,6 +76,6 @@ def _rms(values: Values, dtype: str) -> float:
 def _largest(values: Values, dtype: str) -> float:
     largest = 0.0
     for start in range(0, values.size, _PART):
-        part: NDArray[np.floating] = np.abs(widen(values[start : start + _PART], dtype))  # type: ignore[type-arg]
+        part = np.abs(widen(values[start : start + _PART], dtype))
         largest = max(largest, float(np.max(part, initial=0, where=np.isfinite(part))))
     return largest

@@ -1,7 +1,7 @@
 """The method for one tensor: of all that apply, the one that gives the fewest bytes.
 
-Large tensors are judged on a sample first; every codec that is close to the best there is then tried on the whole tensor.
-On the tensors of the default study the result is within 0.2 % of trying everything on everything.
+Large tensors are judged on a sample first; every codec that is close to the best there is then tried on the whole
+tensor. On the tensors of the default study the result is within 0.2 % of trying everything on everything.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from elf.tensor import DTYPES
 
 
 def candidates(values: Values, dtype: str, bound: Bound | None = None, relative: Values | None = None) -> list[Codec]:
-    """Every codec that may be asked: the lossless ones, Elf at the step that keeps `bound`, deltas against `relative`."""
+    """Every codec that may be asked: Elf at a step that keeps `bound`, the lossless ones, deltas against `relative`."""
     step = None if bound is None else bound.step(values, dtype)
     lossy = [] if step is None else [Elf(step)]
     deltas = [] if relative is None else [delta.against(relative) for delta in DELTAS]

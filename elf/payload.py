@@ -1,23 +1,25 @@
-"""The coded bytes of one tensor: self-describing, in blocks that stand alone, with a checksum of each block's decoded bytes.
+"""The coded bytes of one tensor: self-describing, in blocks that stand alone, each with a checksum of its values.
 
     magic    b"elf" and the payload version, 1
-    head     codec, its version and parameters; dtype and shape; dtype and number of the coded elements; elements a block
+    head     codec, its version and parameters; dtype and shape; dtype and number of coded elements; elements a block
     blocks   the codec's bytes of each block, one after another
     index    for each block its length (u32) and the xxh3-64 of its decoded bytes (u64), little-endian
     tail     xxh3-64 of everything but the blocks (u64, little-endian)
 
 Strings and lists stand behind their length; numbers are varints, parameters zigzag varints in the order of the codec's
-fields. The index is at the end so that a writer needs no second pass, and found from there: its size follows from the head.
-Types whose elements do not fall on bytes are coded as bytes (u8). Equal tensors, codecs and block sizes give equal bytes.
+fields. The index is at the end so that a writer needs no second pass, and found from there: its size follows from the
+head. Types whose elements do not fall on bytes are coded as bytes (u8). Equal tensors, codecs and block sizes give
+equal bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from functools import cached_property
-from typing import TypeVar
+from functools import cache, cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 import xxhash
@@ -33,11 +35,11 @@ from elf.tensor import DTYPES
 VERSION = 1
 MAGIC = b"elf"
 BLOCK_BYTES = 1 << 20
-"""Decoded bytes of a block unless asked otherwise: large enough for the entropy coder, small enough for a core's cache."""
+"""Decoded bytes of a block unless asked otherwise: enough for the entropy coder, not too much for a core's cache."""
 
 LARGEST_BLOCK = (1 << 32) - 1
 EARNED = 1 << 17
-"""A payload may decode to this many times its own length: blocks of `BLOCK_BYTES` always stay below it, even constant ones."""
+"""A payload may decode to this many times its own length: constant blocks of `BLOCK_BYTES` stay below it."""
 
 _LONGEST = 64
 _ENTRY = np.dtype([("length", "<u4"), ("xxh3_64", "<u8")])
@@ -61,7 +63,7 @@ class Head:
     """Elements a block; the last one may have fewer."""
 
     @property
-    def numpy(self) -> np.dtype:  # type: ignore[type-arg]
+    def numpy(self) -> np.dtype[Any]:
         """The NumPy type of the coded elements."""
         return _numpy(self.coded)
 
@@ -95,8 +97,8 @@ def encode(values: Values, dtype: str, shape: tuple[int, ...], codec: Codec, *, 
            threads: int = 1) -> bytes | None:
     """Code a tensor; None when the codec is not for these values.
 
-    `values`: 1-D, contiguous, of the NumPy type of `dtype`, or uint8 where it has none. Raises ElfError when `dtype`, `shape`
-    and `values` do not belong together or the codec does not take this dtype.
+    `values`: 1-D, contiguous, of the NumPy type of `dtype`, or uint8 where it has none. Raises ElfError when `dtype`,
+    `shape` and `values` do not belong together or the codec does not take this dtype.
     """
     pieces = list(encode_pieces(values, dtype, shape, codec, block_bytes=block_bytes, threads=threads))
     return None if None in pieces else b"".join(piece for piece in pieces if piece is not None)
@@ -104,7 +106,7 @@ def encode(values: Values, dtype: str, shape: tuple[int, ...], codec: Codec, *, 
 
 def encode_pieces(values: Values, dtype: str, shape: tuple[int, ...], codec: Codec, *, block_bytes: int = BLOCK_BYTES,
                   threads: int = 1) -> Iterator[bytes | None]:
-    """`encode` piece by piece, so that a large tensor is never in memory twice; ends with None where `encode` gives None."""
+    """`encode` piece by piece, so that a large tensor is never in memory twice; a last None where that gives None."""
     head = _head(values, dtype, shape, codec, block_bytes)
     yield head.bytes
     index = np.empty(head.n_blocks, _ENTRY)
@@ -140,19 +142,24 @@ def _head(values: Values, dtype: str, shape: tuple[int, ...], codec: Codec, bloc
     return Head(codec, dtype, shape, coded, values.size, block)
 
 
-def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+def in_order(function: Callable[[Item], Result], items: Sequence[Item], threads: int) -> Iterator[Result]:
     """`map`, with `threads` threads and at most twice as many results waiting."""
-    if threads <= 1:
+    if min(threads, len(items)) <= 1:
         yield from map(function, items)
         return
-    with ThreadPoolExecutor(threads) as pool:
-        waiting = []
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > 2 * threads:
-                yield waiting.pop(0).result()
-        for future in waiting:
-            yield future.result()
+    waiting: deque[Future[Result]] = deque()
+    for item in items:
+        waiting.append(_pool(threads).submit(function, item))
+        if len(waiting) > 2 * threads:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Kept for the next tensor: a new thread would have to make its buffers anew."""
+    return ThreadPoolExecutor(threads, "elf")
 
 
 class Payload:
@@ -179,12 +186,12 @@ class Payload:
             raise ElfError("damaged tensor: its blocks do not fill the place between head and index")
 
     def decode_block(self, number: int, out: Values, relative: Values | None = None) -> None:
-        """Fill `out` with block `number`; `relative` is the whole relative. Raises ElfError when the block is damaged."""
+        """Fill `out` with block `number`; `relative` is the whole one. Raises ElfError when the block is damaged."""
         start, stop = self.head.span(number)
         codec = self.head.codec
         if isinstance(codec, Delta) and relative is not None:
             codec = codec.against(relative[start:stop])
-        codec.decode(bytes(self.data[self.starts[number] : self.starts[number + 1]]), out, self.head.coded)
+        codec.decode(self.data[self.starts[number] : self.starts[number + 1]], out, self.head.coded)
         if _digest(out) != self.index["xxh3_64"][number]:
             raise ElfError(f"damaged tensor: block {number} does not match its checksum")
 
@@ -234,7 +241,7 @@ def _numbers(reader: Reader) -> list[int]:
 
 
 def _text(reader: Reader) -> str:
-    return reader.take(_short(reader.varint())).decode("ascii", "backslashreplace")
+    return bytes(reader.take(_short(reader.varint()))).decode("ascii", "backslashreplace")
 
 
 def _short(length: int) -> int:
@@ -261,14 +268,14 @@ def _check(head: Head) -> None:
     if head.coded != head.dtype and (head.coded != "u8" or head.dtype not in DTYPES):
         raise ElfError(f"this tensor has dtype {head.dtype!r}, which this library does not know")
     if DTYPES[head.dtype].nbytes(head.shape) != head.nbytes or not 1 <= head.block <= LARGEST_BLOCK:
-        raise ElfError(f"damaged tensor: {head.count} elements of {head.coded} for {head.dtype} with shape {head.shape}")
+        raise ElfError(f"damaged tensor: {head.count} elements of {head.coded} for {head.dtype} {head.shape}")
 
 
-def _numpy(dtype: str) -> np.dtype:  # type: ignore[type-arg]
+def _numpy(dtype: str) -> np.dtype[Any]:
     numpy = DTYPES[dtype].numpy
     assert numpy is not None  # the callers have asked
     return numpy
 
 
 def _digest(data: Values | bytes) -> int:
-    return xxhash.xxh3_64_intdigest(data)
+    return xxhash.xxh3_64_intdigest(data if isinstance(data, bytes) else data.view(np.uint8).data)

@@ -15,10 +15,10 @@ A codec of your own is one file like this, and one line in `elf/codecs/__init__.
         def decode(self, data, out, dtype):
             if len(data) != self.pad + out.nbytes:
                 raise ElfError("reversed: wrong length")
-            out[:] = np.frombuffer(data[self.pad:][::-1], out.dtype)
+            out[:] = np.frombuffer(bytes(data[self.pad:])[::-1], out.dtype)
 
-Block index, checksums, threads, names and shapes are the payload's (`elf/payload.py`); `tests/codecs/test_every_codec.py` and
-the study's tables pick a new codec up by themselves.
+Block index, checksums, threads, names and shapes are the payload's (`elf/payload.py`);
+`tests/codecs/test_every_codec.py` and the study's tables pick a new codec up by themselves.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class Codec(ABC):
     version: ClassVar[int] = 1
     """Of the coded bytes: raised when they change, so that stored results and files can tell."""
     lossless: ClassVar[bool] = True
+    slow: ClassVar[bool] = False
+    """Asked after the others, and only where it may still be the smallest: see `nested.shortlist`."""
 
     @property
     def params(self) -> dict[str, int]:
@@ -64,7 +66,7 @@ class Codec(ABC):
         """Code at least one value; None when these values are not of the kind that the codec is for."""
 
     @abstractmethod
-    def decode(self, data: bytes, out: Values, dtype: str) -> None:
+    def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         """Fill `out`, whose length is known. `data` is not to be trusted: raises ElfError when it cannot be decoded.
 
         Bytes that decode to other values than were coded are found by the caller's checksum, so that the only duty here

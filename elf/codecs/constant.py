@@ -20,7 +20,7 @@ class Constant(Codec):
         items = bits_of(values).reshape(values.size, -1)
         return items[0].tobytes() if (items == items[0]).all() else None
 
-    def decode(self, data: bytes, out: Values, dtype: str) -> None:
+    def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         if len(data) != out.itemsize:
             raise ElfError(f"damaged data: {len(data)} bytes for a value of {out.itemsize}")
         bits = bits_of(out)

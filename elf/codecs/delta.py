@@ -1,8 +1,8 @@
 """Delta: a tensor against a relative of the same dtype and length, without loss.
 
-The relative is not in the coded bytes. Whoever codes and decodes hands it over (`against`); with another one, or with none,
-decoding ends in an error. XOR and difference of bit patterns, then the best of the codecs in `nested`: a split by float
-field of the XOR is what ZipLLM does with fine-tuned models.
+The relative is not in the coded bytes. Whoever codes and decodes hands it over (`against`); with another one, or with
+none, decoding ends in an error. XOR and difference of bit patterns, then the best of the codecs in `nested`: a split by
+float field of the XOR is what ZipLLM does with fine-tuned models.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Self
-
-import numpy as np
 
 from elf.codecs.base import Codec, Values, bits_of
 from elf.codecs.nested import decode_best, encode_best
@@ -51,7 +49,7 @@ class Xor(Delta):
     def encode(self, values: Values, dtype: str) -> bytes | None:
         return encode_best((bits_of(values) ^ self.bits(values)).view(values.dtype), dtype)
 
-    def decode(self, data: bytes, out: Values, dtype: str) -> None:
+    def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         relative = self.bits(out)
         decode_best(data, out, dtype)
         bits = bits_of(out)
@@ -68,7 +66,7 @@ class Difference(Delta):
         bits = alternate(bits_of(values) - self.bits(values))
         return encode_best(bits, f"u{8 * bits.itemsize}")
 
-    def decode(self, data: bytes, out: Values, dtype: str) -> None:
+    def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         relative = self.bits(out)
         bits = bits_of(out)
         decode_best(data, bits, f"u{8 * bits.itemsize}")

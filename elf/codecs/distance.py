@@ -1,8 +1,11 @@
-"""Distance encoding as in the study (Su et al., PVLDB 17(8), 2024; the bit layout from the authors' public code), with a decoder.
+"""Distance encoding as in the study (Su et al., PVLDB 17(8), 2024), with a decoder.
 
-Scan from left to right. A pattern's first sighting is a bit 0, and the pattern goes to a list. A repeat is a bit 1, the length of the
-distance to its last sighting, and the distance, highest bit first. Here the patterns are bits, not numbers, so that
--0.0 and every NaN are their own; and the length has 5 bits as published only while distances are below 2^31, then 6.
+The bit layout is that of the authors' public code, which has none.
+
+Scan from left to right. A pattern's first sighting is a bit 0, and the pattern goes to a list. A repeat is a bit 1, the
+length of the distance to its last sighting, and the distance, highest bit first. Here the patterns are bits, not
+numbers, so that -0.0 and every NaN are their own; and the length has 5 bits as published only while distances are below
+2^31, then 6.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ class Distance(Codec):
         used, found = encode(bits, slots, stream, distinct, field)
         return varint(found) + distinct[:found].tobytes() + stream[: -(-used // 8)].tobytes()
 
-    def decode(self, data: bytes, out: Values, dtype: str) -> None:
+    def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         from elf.kernels.distance import decode
 
         reader = Reader(data)

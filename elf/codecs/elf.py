@@ -1,9 +1,9 @@
 """Elf: floats as fixed-point codes of one exponent, within a guaranteed bound.
 
-The idea is the study's (Su et al., PVLDB 17(8), 2024): map every parameter to one exponent and drop it. The published codec adds
-1.0 and keeps the mantissa, which for f32 is round_half_even(|w| * 2^23) and a sign: fixed point with step 2^-23. Here the step
-is any power of two, codes are as wide as the largest value asks, and their random low bits are kept apart from the rest.
-`elf/paper.py` has the published layout.
+The idea is the study's (Su et al., PVLDB 17(8), 2024): map every parameter to one exponent and drop it. The published
+codec adds 1.0 and keeps the mantissa, which for f32 is round_half_even(|w| * 2^23) and a sign: fixed point with step
+2^-23. Here the step is any power of two, codes are as wide as the largest value asks, and their random low bits are
+kept apart from the rest. `elf/paper.py` has the published layout.
 """
 
 from __future__ import annotations
@@ -73,38 +73,40 @@ class Elf(Codec):
         restored = _scratch.get("restored", wide.size, wide.dtype)
         low, largest = self._spread(wide)
         usual = wide.size >= _LARGE and wide.dtype == np.float32 and low == 16
-        if usual and largest <= np.float32(2**23 - 1) * np.float32(2.0**self.step):
-            planes, sound = self._three_bytes(wide, restored)
-        else:
-            planes, sound = self._any_width(wide, restored, low)
+        usual = usual and bool(largest <= np.float32(2**23 - 1) * np.float32(2.0**self.step))
+        codes, sound = (self._three_bytes if usual else self._any_width)(wide, restored)
         result = narrow(restored, dtype)
         broken = np.empty(0, np.int64)
         if not sound or result is not restored:
             with np.errstate(invalid="ignore"):
                 broken = np.flatnonzero(~(np.abs(widen(result, dtype) - wide) <= wide.dtype.type(self.bound)))
             result[broken] = values[broken]
-        return _exceptions(broken, values) + planes, result
+        before = _exceptions(broken, values)
+        if usual:
+            return join(codes, 16, 24, before), result
+        return encode_planes(codes, low, int(codes.max()).bit_length(), before), result
 
-    def _three_bytes(self, wide: Floats, restored: Floats) -> tuple[bytes, bool]:
+    def _three_bytes(self, wide: Floats, restored: Floats) -> tuple[NDArray[Any], bool]:
         """The planes of the usual case, f32 with its boundary at two bytes, and whether the bound holds everywhere."""
         from elf.kernels.elf import quantize_bytes
 
         planes = _scratch.get("planes", 3 * wide.size, np.uint8).reshape(3, -1)
         scale, step = np.float32(2.0**-self.step), np.float32(2.0**self.step)
-        worst = quantize_bytes(wide, bits_of(wide), *planes, restored, scale, step)
-        return join(planes, 16, 24), bool(worst <= bits_of(np.array([self.bound], np.float32))[0])
+        low, middle, high = planes
+        worst = quantize_bytes(wide, bits_of(wide), low, middle, high, restored, scale, step)
+        return planes, bool(worst <= bits_of(np.array([self.bound], np.float32))[0])
 
-    def _any_width(self, wide: Floats, restored: Floats, low: int) -> tuple[bytes, bool]:
-        """The planes of any case, and whether the bound holds everywhere."""
+    def _any_width(self, wide: Floats, restored: Floats) -> tuple[NDArray[Any], bool]:
+        """The codes of any case, and whether the bound holds everywhere."""
         from elf.kernels.elf import quantize
 
         kind, bits = wide.dtype.type, bits_of(wide)
         codes = _scratch.get("codes", wide.size, bits.dtype)
         most = 31 if wide.itemsize == 4 else 62
-        limit = kind(min(float(np.nextafter(kind(2**most), kind(0))) * 2.0**self.step, np.finfo(kind).max))
+        limit = kind(min(float(np.nextafter(kind(2**most), kind(0))) * 2.0**self.step, float(np.finfo(kind).max)))
         broken = quantize(wide, bits, codes, restored, limit, kind(2.0**-self.step), kind(2.0**self.step),
                           kind(self.bound), bits.dtype.type(8 * wide.itemsize - 1))
-        return encode_planes(codes, low, int(codes.max()).bit_length()), broken == 0
+        return codes, bool(broken == 0)
 
     def _spread(self, wide: Floats) -> tuple[int, np.floating[Any]]:
         """How many low bits of a code are random, from the mean length of the codes; and the largest magnitude."""
@@ -119,7 +121,7 @@ class Elf(Codec):
         low += {1: -1, 7: 1}.get(low % 8, 0)  # a boundary one bit off a byte costs 0.03 % and saves a plane
         return low, np.array([largest], bits.dtype).view(wide.dtype)[0]
 
-    def decode(self, data: bytes, out: Values, dtype: str) -> None:
+    def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         reader = Reader(data)
         positions, kept = _read_exceptions(reader, out)
         wide = out if dtype in ("f32", "f64") else _scratch.get("restored", out.size, np.float32)
@@ -128,7 +130,7 @@ class Elf(Codec):
             out[:] = narrow(wide, dtype)
         out[positions] = kept
 
-    def _restore(self, data: bytes, wide: Floats) -> None:
+    def _restore(self, data: memoryview, wide: Floats) -> None:
         from elf.kernels.elf import dequantize, dequantize_bytes
 
         step = wide.dtype.type(2.0**self.step)
@@ -146,7 +148,7 @@ def _exceptions(positions: NDArray[np.int64], values: Values) -> bytes:
     if positions.size == 0:
         return varint(0)
     gaps = np.diff(positions, prepend=0).astype("<u4")
-    return varint(positions.size) + prefixed(squeeze(gaps.tobytes() + values[positions].tobytes()))
+    return varint(positions.size) + prefixed(*squeeze(gaps.tobytes() + values[positions].tobytes()))
 
 
 def _read_exceptions(reader: Reader, out: Values) -> tuple[NDArray[np.int64], Values]:

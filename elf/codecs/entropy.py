@@ -1,4 +1,4 @@
-"""The entropy stage that codecs share: a byte string through zstd's Huffman coder, or as it is, whichever is smaller."""
+"""The entropy stage that codecs share: bytes through zstd's Huffman coder, or as they are, whichever is smaller."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 
 import zstandard
 
+from elf.codecs.varint import Bytes
 from elf.errors import ElfError
 
 _PIECE = 4096
@@ -22,24 +23,25 @@ _PLANE = zstandard.ZstdCompressionParameters(
 _local = threading.local()
 
 
-def squeeze(raw: bytes) -> bytes:
-    """`raw` behind a byte that says how it is kept: 0 as it is, 1 through zstd. Never longer than `raw` + 1."""
+def squeeze(raw: Bytes) -> tuple[bytes, Bytes]:
+    """A byte that says how `raw` is kept, and what is kept: 0 and `raw` itself, or 1 and its shorter zstd frame."""
     if not _promising(raw):
-        return b"\0" + raw
+        return b"\0", raw
     packed: bytes = _compressor().compress(raw)
-    return b"\1" + packed if len(packed) < len(raw) else b"\0" + raw
+    return (b"\1", packed) if len(packed) < len(raw) else (b"\0", raw)
 
 
-def expand(data: bytes, size: int) -> bytes:
+def expand(data: memoryview, size: int) -> Bytes:
     """The `size` bytes that `squeeze` took. Raises ElfError when `data` is damaged."""
-    if data[:1] == b"\0" and len(data) == size + 1:
+    kind = data[0] if data else -1
+    if kind == 0 and len(data) == size + 1:
         return data[1:]
-    if data[:1] != b"\1":
+    if kind != 1:
         raise ElfError("damaged data: a plane has the wrong length")
     return expand_frame(data[1:], size, _decompressor(), _MAGICLESS)
 
 
-def expand_frame(frame: bytes, size: int, decompressor: zstandard.ZstdDecompressor, format: int) -> bytes:
+def expand_frame(frame: Bytes, size: int, decompressor: zstandard.ZstdDecompressor, format: int) -> bytes:
     """The `size` bytes of one zstd frame. Raises ElfError when it holds anything else."""
     try:
         claimed = zstandard.get_frame_parameters(frame, format=format).content_size
@@ -53,7 +55,7 @@ def expand_frame(frame: bytes, size: int, decompressor: zstandard.ZstdDecompress
     return raw
 
 
-def _promising(raw: bytes) -> bool:
+def _promising(raw: Bytes) -> bool:
     """Whether four short pieces of a long string compress at all: planes of random bits are not worth the time."""
     if len(raw) <= _LONG:
         return True

@@ -34,7 +34,7 @@ class Narrow(Codec):
                 coded.append(bytes([index]) + encode_best(narrow(values, target), target))
         return min(coded, key=len, default=None)
 
-    def decode(self, data: bytes, out: Values, dtype: str) -> None:
+    def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         reader = Reader(data)
         index = reader.take(1)[0]
         if index >= (2 if dtype == "f32" else 3):

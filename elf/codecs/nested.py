@@ -1,6 +1,8 @@
 """The smallest of several codecs for one block: what remains after another codec's own step is coded by this.
 
-Codecs are tried on a sample first. Only those within `TOLERANCE` of the best there are tried on the whole.
+Codecs are tried on a sample first, and only those that are among the best there are tried on the whole. Over all
+tensors of the default study that costs 0.08 % of the size that trying everything gives without loss, and 0.05 % with
+Elf at its own bound.
 """
 
 from __future__ import annotations
@@ -19,8 +21,12 @@ from elf.codecs.zstd import Zstd
 from elf.errors import ElfError
 
 RUNS = 4
-RUN = 4096
-TOLERANCE = 1.01
+RUN = 1024
+TOLERANCE = 1.002
+"""Codecs that are further than this from the smallest on a sample of four runs are not tried on the whole."""
+
+HOPE = 0.9
+"""On real tensors over 64 KiB a slow codec took at least 0.92 of what the best of the other lossless codecs took."""
 
 INNER: tuple[Codec, ...] = (Stored(), Zstd(), Split(), Packed(), Pcodec())
 """In coded bytes a codec is named by its place here: append only."""
@@ -35,7 +41,7 @@ def encode_best(values: Values, dtype: str) -> bytes:
     return bytes([index]) + data
 
 
-def decode_best(data: bytes, out: Values, dtype: str) -> None:
+def decode_best(data: memoryview, out: Values, dtype: str) -> None:
     """Fill `out`. Raises ElfError when `data` is damaged."""
     reader = Reader(data)
     if out.size:
@@ -47,17 +53,25 @@ def decode_best(data: bytes, out: Values, dtype: str) -> None:
 
 
 def shortlist(values: Values, dtype: str, codecs: Sequence[Codec]) -> list[tuple[int, Codec]]:
-    """Those codecs, each with its place, that code a sample of `values` to at most `TOLERANCE` times the smallest."""
+    """Those codecs, each with its place, that may be the smallest for `values`, judged by a sample."""
     able = [(index, codec) for index, codec in enumerate(codecs) if codec.applies(dtype)]
-    if values.size <= 2 * RUNS * RUN or len(able) == 1:
+    if len(able) == 1:
         return able
     few = sample(values)
-    sizes = [len(data) if (data := codec.matching(sample).encode(few, dtype)) is not None else None for _, codec in able]
-    limit = TOLERANCE * min(size for size in sizes if size is not None)
-    return [pair for pair, size in zip(able, sizes, strict=True) if size is not None and size <= limit]
+    sizes: dict[int, int] = {}
+    for index, codec in sorted(able, key=lambda pair: pair[1].slow):
+        lossless = min((size for other, size in sizes.items() if codecs[other].lossless), default=0)
+        if codec.slow and sizes and min(sizes.values()) < HOPE * lossless:
+            continue
+        if (data := codec.matching(sample).encode(few, dtype)) is not None:
+            sizes[index] = len(data)
+    limit = min(sizes.values()) * (TOLERANCE if few.size < values.size else 1)
+    return [(index, codec) for index, codec in able if sizes.get(index, limit + 1) <= limit]
 
 
 def sample(values: Values) -> Values:
-    """A few runs of `values`, spread evenly: the same places for the same number of values."""
+    """A few runs of `values`, spread evenly, always at the same places; short ones whole."""
+    if values.size <= 2 * RUNS * RUN:
+        return values
     starts = [i * (values.size - RUN) // (RUNS - 1) for i in range(RUNS)]
     return np.concatenate([values[start : start + RUN] for start in starts])

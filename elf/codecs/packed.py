@@ -23,7 +23,7 @@ class Packed(Codec):
         bits = bits_of(values)
         return pack(alternate(bits) if dtype.startswith("i") else bits)
 
-    def decode(self, data: bytes, out: Values, dtype: str) -> None:
+    def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         bits = bits_of(out)
         decode_planes(data, bits)
         if dtype.startswith("i"):
@@ -41,7 +41,8 @@ def alternate(bits: Codes) -> Codes:
     """Two's complement to integers whose size is that of the magnitude; the sign becomes the lowest bit."""
     one = bits.dtype.type(1)
     negative = np.negative(bits >> bits.dtype.type(bits.dtype.itemsize * 8 - 1))
-    return (bits << one) ^ negative
+    codes: Codes = (bits << one) ^ negative
+    return codes
 
 
 def unalternate(codes: Codes) -> None:

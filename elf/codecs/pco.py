@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 from pcodec import ChunkConfig, standalone
 
-from elf.codecs.base import Codec, Values, bits_of
+from elf.codecs.base import Codec, Values
 from elf.errors import ElfError
 from elf.tensor import DTYPES
 
@@ -17,6 +16,7 @@ class Pcodec(Codec):
     """One standalone pcodec file a block; bf16, which pcodec does not know, as unsigned integers."""
 
     name = "pcodec"
+    slow = True
     level: int = 8
 
     def applies(self, dtype: str) -> bool:
@@ -26,9 +26,9 @@ class Pcodec(Codec):
     def encode(self, values: Values, dtype: str) -> bytes:
         return bytes(standalone.simple_compress(values, ChunkConfig(compression_level=self.level)))
 
-    def decode(self, data: bytes, out: Values, dtype: str) -> None:
+    def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         try:
-            progress = standalone.simple_decompress_into(data, out)
+            progress = standalone.simple_decompress_into(bytes(data), out)
         except (RuntimeError, TypeError) as error:
             raise ElfError(f"damaged data: {error}") from error
         if progress.n_processed != out.size or not progress.finished:

@@ -1,39 +1,43 @@
 """Codes as planes whose boundaries follow the data: random low bits packed raw, the bits above them entropy-coded.
 
-A block of `bits`-bit codes has its lowest `low` bits in planes of 8, then 4, 2 and 1 bits, and the rest in planes of 8. `low` is
-the caller's guess where randomness ends; a plane that the entropy stage does not shorten is stored as it is, and
-when no plane above `low` gains, all bits are packed at exactly their number.
+A block of `bits`-bit codes has its lowest `low` bits in planes of 8, then 4, 2 and 1 bits, and the rest in planes of 8.
+`low` is the caller's guess where randomness ends; a plane that the entropy stage does not shorten is stored as it is,
+and when no plane above `low` gains, all bits are packed at exactly their number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elf.codecs.entropy import expand, squeeze
-from elf.codecs.varint import Reader, prefixed
+from elf.codecs.varint import Bytes, Reader, varint
 from elf.errors import ElfError
 
 Codes = NDArray[np.unsignedinteger[Any]]
 
 
-def encode_planes(codes: Codes, low: int, bits: int) -> bytes:
-    """Code unsigned integers below 2^bits; `low` beyond `bits` counts as `bits`."""
+def encode_planes(codes: Codes, low: int, bits: int, before: bytes = b"") -> bytes:
+    """Code unsigned integers below 2^bits, behind `before`; `low` beyond `bits` counts as `bits`."""
     low = min(low, bits)
-    data = join([_take(codes, shift, width) for shift, width in _layout(low, bits)], low, bits)
-    packed = -(-codes.size * bits // 8) + len(_layout(bits, bits))
-    return data if len(data) < packed or low == bits else encode_planes(codes, bits, bits)
+    data = join([_take(codes, shift, width) for shift, width in _layout(low, bits)], low, bits, before)
+    packed = len(before) - (-codes.size * bits // 8) + len(_layout(bits, bits))
+    return data if len(data) < packed or low == bits else encode_planes(codes, bits, bits, before)
 
 
-def join(planes: Sequence[NDArray[np.uint8]], low: int, bits: int) -> bytes:
-    """The bytes of planes that are already taken out."""
-    return bytes([low, bits]) + b"".join(prefixed(squeeze(plane.tobytes())) for plane in planes)
+def join(planes: Iterable[NDArray[np.uint8]], low: int, bits: int, before: bytes = b"") -> bytes:
+    """The bytes of planes that are already taken out, behind `before`."""
+    pieces: list[Bytes] = [before, bytes([low, bits])]
+    for plane in planes:
+        kind, kept = squeeze(plane.data)
+        pieces += varint(1 + len(kept)), kind, kept
+    return b"".join(pieces)
 
 
-def decode_planes(data: bytes, codes: Codes) -> None:
+def decode_planes(data: memoryview, codes: Codes) -> None:
     """Fill `codes`. Raises ElfError when `data` is damaged."""
     from elf.kernels.planes import put
 
@@ -42,7 +46,7 @@ def decode_planes(data: bytes, codes: Codes) -> None:
         put(plane, codes.dtype.type(shift), width, codes)
 
 
-def split(data: bytes, count: int, word: int) -> list[tuple[NDArray[np.uint8], tuple[int, int]]]:
+def split(data: memoryview, count: int, word: int) -> list[tuple[NDArray[np.uint8], tuple[int, int]]]:
     """The planes of `count` codes of at most `word` bits, each with its shift and width."""
     reader = Reader(data)
     low, bits = reader.take(2)

@@ -30,9 +30,9 @@ class Sparse(Codec):
         if 2 * np.count_nonzero(others) > bits.size:
             return None
         mask = encode_best(np.packbits(others), "u8")
-        return frequent.tobytes() + prefixed(mask) + encode_best(values[others], dtype)
+        return bytes(frequent) + prefixed(mask) + encode_best(values[others], dtype)
 
-    def decode(self, data: bytes, out: Values, dtype: str) -> None:
+    def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         reader = Reader(data)
         frequent = np.frombuffer(reader.take(out.itemsize), out.dtype)
         mask = np.empty(-(-out.size // 8), np.uint8)

@@ -28,7 +28,7 @@ class Split(Codec):
         codes = sign_last(bits_of(values))
         return encode_planes(codes, MANTISSA[dtype] - 1, int(codes.max()).bit_length())
 
-    def decode(self, data: bytes, out: Values, dtype: str) -> None:
+    def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         bits = bits_of(out)
         decode_planes(data, bits)
         sign_first(bits)

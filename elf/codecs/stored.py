@@ -19,7 +19,7 @@ class Stored(Codec):
     def encode(self, values: Values, dtype: str) -> bytes:
         return values.tobytes()
 
-    def decode(self, data: bytes, out: Values, dtype: str) -> None:
+    def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         if len(data) != out.nbytes:
             raise ElfError(f"damaged data: {len(data)} bytes for a block of {out.nbytes}")
         out[:] = np.frombuffer(data, out.dtype)

@@ -41,7 +41,7 @@ class Strip(Codec):
             data = min(data, b"\1" + encode_planes(codes, low, int(codes.max()).bit_length()), key=len)
         return bytes([zeros]) + data
 
-    def decode(self, data: bytes, out: Values, dtype: str) -> None:
+    def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         reader = Reader(data)
         zeros, kind = reader.take(2)
         bits = bits_of(out)

@@ -21,8 +21,8 @@ _LOOK = 1024
 class Table(Codec):
     """At most 2^16 distinct bit patterns, and at most half as many as there are values.
 
-    Places are kept in planes: below 256 distinct values one byte each, which the entropy stage shortens to their order-0
-    entropy, or exactly ceil(log2(distinct)) bits when that is less.
+    Places are kept in planes: below 256 distinct values one byte each, which the entropy stage shortens to their
+    order-0 entropy, or exactly ceil(log2(distinct)) bits when that is less.
     """
 
     name = "table"
@@ -42,7 +42,7 @@ class Table(Codec):
         codes = encode_planes(places.astype(np.uint16), max(0, width - 8), width)
         return varint(distinct.size) + prefixed(encode_best(distinct.view(values.dtype), dtype)) + codes
 
-    def decode(self, data: bytes, out: Values, dtype: str) -> None:
+    def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         reader = Reader(data)
         size = reader.varint()
         if not 1 <= size <= min(LARGEST, out.size):

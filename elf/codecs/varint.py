@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from elf.errors import ElfError
 
+Bytes = bytes | memoryview
+"""Bytes to be read; a memoryview is one of single bytes."""
+
 
 def varint(number: int) -> bytes:
     """A number from 0 on, seven bits a byte, low ones first."""
@@ -24,24 +27,24 @@ def unzigzag(number: int) -> int:
     return number >> 1 if number % 2 == 0 else -(number >> 1) - 1
 
 
-def prefixed(data: bytes) -> bytes:
-    """`data` behind its length."""
-    return varint(len(data)) + data
+def prefixed(*pieces: Bytes) -> bytes:
+    """`pieces` side by side behind the length of all."""
+    return b"".join((varint(sum(map(len, pieces))), *pieces))
 
 
 class Reader:
     """Reads a byte string from the front; raises ElfError instead of reading past its end."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
+    def __init__(self, data: Bytes) -> None:
+        self.data = memoryview(data)
         self.position = 0
 
-    def take(self, size: int) -> bytes:
-        """The next `size` bytes."""
+    def take(self, size: int) -> memoryview:
+        """The next `size` bytes, not copied."""
         if size > len(self.data) - self.position:
             raise ElfError("damaged data: it ends too early")
         self.position += size
-        return bytes(self.data[self.position - size : self.position])
+        return self.data[self.position - size : self.position]
 
     def varint(self) -> int:
         """The next number, below 2^63."""
@@ -53,11 +56,11 @@ class Reader:
                 return number
         raise ElfError("damaged data: a number is too long")
 
-    def prefixed(self) -> bytes:
+    def prefixed(self) -> memoryview:
         """The next byte string behind its length."""
         return self.take(self.varint())
 
-    def rest(self) -> bytes:
+    def rest(self) -> memoryview:
         """Everything that is left."""
         return self.take(len(self.data) - self.position)
 

@@ -21,6 +21,6 @@ class Zstd(Codec):
     def encode(self, values: Values, dtype: str) -> bytes:
         return zstandard.ZstdCompressor(level=self.level, write_content_size=False).compress(values.tobytes())
 
-    def decode(self, data: bytes, out: Values, dtype: str) -> None:
+    def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         raw = expand_frame(data, out.nbytes, zstandard.ZstdDecompressor(), zstandard.FORMAT_ZSTD1)
         out[:] = np.frombuffer(raw, out.dtype)

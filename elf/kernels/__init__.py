@@ -1,8 +1,8 @@
 """Compiled loops over contiguous arrays: NumPy and numba only, no thread of their own, the GIL released.
 
-`kernel` compiles a function at its first call and keeps the machine code in one named folder, so that a machine compiles
-once: $NUMBA_CACHE_DIR when it is set, else `elves/numba` in the user's cache folder, else a private temporary folder.
-numba is imported with the first module of this package that holds a kernel, never by `import elf`.
+`kernel` compiles a function at its first call and keeps the machine code in one named folder, so that a machine
+compiles once: $NUMBA_CACHE_DIR when it is set, else `elves/numba` in the user's cache folder, else a private temporary
+folder. numba is imported with the first module of this package that holds a kernel, never by `import elf`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -24,17 +24,20 @@ def kernel(function: Function) -> Function:
 
     numba's own setting is put back afterwards: what a caller compiles is kept where the caller wants it.
     """
-    import numba  # noqa: PLC0415  (half a second that `import elf` must not pay)
+    import numba  # half a second that `import elf` must not pay
+    from numba.core import config as numba_config
+
+    config: Any = numba_config
 
     global _folder  # noqa: PLW0603
     _folder = _folder or cache_folder()
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_folder)
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(_folder)
     try:
-        compiled: Function = numba.njit(nogil=True, cache=True)(function)
+        compiled: Any = numba.njit(nogil=True, cache=True)(function)
     finally:
-        numba.config.CACHE_DIR = before
-    return compiled
+        config.CACHE_DIR = before
+    return cast(Function, compiled)
 
 
 def cache_folder() -> Path:
@@ -60,7 +63,7 @@ def _shared_temporary() -> Path | None:
 
 
 def _usable(folder: Path | None) -> Path | None:
-    """`folder`, made private, if it is ours and writable: cached machine code is run, so nobody else may put it there."""
+    """`folder`, if it is ours alone and writable: machine code in it is run, so nobody else may put it there."""
     if folder is None or not folder.is_absolute():
         return None
     try:

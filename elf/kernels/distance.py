@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from elf.kernels import kernel
 
 
 @kernel
-def _mixed(pattern):  # type: ignore[no-untyped-def]
+def _mixed(pattern: Any) -> Any:
     """A pattern's bits spread over 64 bits (the finalizer of SplitMix64)."""
     x = np.uint64(pattern)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -17,7 +19,7 @@ def _mixed(pattern):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _append(stream, position, number, width):  # type: ignore[no-untyped-def]
+def _append(stream: Any, position: Any, number: Any, width: Any) -> Any:
     """Write the lowest `width` bits of `number`, highest first, into the zeroed `stream` from bit `position` on."""
     for i in range(width):
         bit = (number >> np.uint64(width - 1 - i)) & np.uint64(1)
@@ -27,7 +29,7 @@ def _append(stream, position, number, width):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _read(stream, position, width):  # type: ignore[no-untyped-def]
+def _read(stream: Any, position: Any, width: Any) -> Any:
     """The `width` bits from bit `position` on, which must lie within `stream`."""
     number = np.uint64(0)
     for _ in range(width):
@@ -38,11 +40,12 @@ def _read(stream, position, width):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def encode(bits, slots, stream, distinct, field):  # type: ignore[no-untyped-def]
+def encode(bits: Any, slots: Any, stream: Any, distinct: Any, field: Any) -> Any:
     """Fill `stream` and `distinct`; return the number of bits and of distinct patterns used.
 
-    `bits` unsigned, shape (n,); `slots` int64, all -1, a power of two of at least 2 n places; `stream` zeroed uint8 of at
-    least n * (1 + field + the length of n) bits; `distinct` like `bits`; `field` the bits that hold a distance's length.
+    `bits` unsigned, shape (n,); `slots` int64, all -1, a power of two of at least 2 n places; `stream` zeroed uint8 of
+    at least n * (1 + field + the length of n) bits; `distinct` like `bits`; `field` the bits that hold a distance's
+    length.
     """
     position = np.int64(0)
     found = np.int64(0)
@@ -68,7 +71,7 @@ def encode(bits, slots, stream, distinct, field):  # type: ignore[no-untyped-def
 
 
 @kernel
-def decode(stream, distinct, field, bits):  # type: ignore[no-untyped-def]
+def decode(stream: Any, distinct: Any, field: Any, bits: Any) -> Any:
     """Fill `bits`; return the number of bits and of distinct patterns read, or -1 and -1 for a damaged stream."""
     end = np.int64(stream.size) * 8
     position = np.int64(0)

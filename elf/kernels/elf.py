@@ -7,13 +7,15 @@ view of `values`. The scalars `limit`, `scale`, `step` and `bound` have the type
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from elf.kernels import kernel
 
 
 @kernel
-def magnitudes(bits, mask, shift, floor):  # type: ignore[no-untyped-def]
+def magnitudes(bits: Any, mask: Any, shift: Any, floor: Any) -> Any:
     """The largest magnitude as an integer, and the sum of all exponents, none counted below `floor`.
 
     `mask` (all but the sign), `shift` (the mantissa's width) and `floor` have the type of `bits`. Integers, so that the
@@ -29,7 +31,9 @@ def magnitudes(bits, mask, shift, floor):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def quantize(values, bits, codes, restored, limit, scale, step, bound, sign_shift):  # type: ignore[no-untyped-def]
+def quantize(
+    values: Any, bits: Any, codes: Any, restored: Any, limit: Any, scale: Any, step: Any, bound: Any, sign_shift: Any
+) -> Any:
     """Fill `codes` and `restored`; return how many values the bound does not hold for (NaN, or beyond `limit`).
 
     Such a value gets the code of a zero with its sign. `limit * scale` must fit in the codes without their sign bit.
@@ -48,7 +52,7 @@ def quantize(values, bits, codes, restored, limit, scale, step, bound, sign_shif
 
 
 @kernel
-def dequantize(codes, values, step):  # type: ignore[no-untyped-def]
+def dequantize(codes: Any, values: Any, step: Any) -> None:
     """Fill `values` from `codes`: exact, because a code has at most as many significant bits as a value."""
     one = codes.dtype.type(1)
     for i in range(codes.size):
@@ -57,7 +61,9 @@ def dequantize(codes, values, step):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def quantize_bytes(values, bits, low, middle, high, restored, scale, step):  # type: ignore[no-untyped-def]
+def quantize_bytes(
+    values: Any, bits: Any, low: Any, middle: Any, high: Any, restored: Any, scale: Any, step: Any
+) -> Any:
     """`quantize` for f32 codes of at most 24 bits, straight into three byte planes; returns the largest error's bits.
 
     Four times as fast as codes first and planes after. The maximum of errors is taken over their bit patterns, which
@@ -78,7 +84,7 @@ def quantize_bytes(values, bits, low, middle, high, restored, scale, step):  # t
 
 
 @kernel
-def dequantize_bytes(low, middle, high, values, step):  # type: ignore[no-untyped-def]
+def dequantize_bytes(low: Any, middle: Any, high: Any, values: Any, step: Any) -> None:
     """Fill f32 `values` from three byte planes of 24-bit codes."""
     for i in range(values.size):
         code = np.uint32(low[i]) | (np.uint32(middle[i]) << np.uint32(8)) | (np.uint32(high[i]) << np.uint32(16))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from elf.kernels import kernel
 
 
 @kernel
-def take(codes, shift, width, plane):  # type: ignore[no-untyped-def]
+def take(codes: Any, shift: Any, width: Any, plane: Any) -> None:
     """Fill the uint8 `plane` with bits [shift, shift + width) of every code; width is 1, 2, 4 or 8.
 
     A byte of a narrow plane holds 8 / width codes that lie `plane.size` apart, not side by side, so that each loop runs
@@ -25,7 +27,7 @@ def take(codes, shift, width, plane):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def put(plane, shift, width, codes):  # type: ignore[no-untyped-def]
+def put(plane: Any, shift: Any, width: Any, codes: Any) -> None:
     """Set in `codes` the bits that `take` took; what was in these bits must be zero."""
     mask = np.uint8((1 << width) - 1)
     for k in range(8 // width):
