@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import stat
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 from analysis.sources.base import SourceError
@@ -14,6 +17,12 @@ from analysis.sources.patterns import matches
 MAX_GAIN = 100
 SLACK = 64 << 20
 BLOCK = 1 << 20
+
+_DAMAGE = (
+    zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, LookupError, OverflowError,
+    struct.error, zlib.error, lzma.LZMAError,
+)  # fmt: skip
+"""What `zipfile` raises for archives that are damaged, encrypted, or of a kind it does not know."""
 
 
 def unpack(archive: Path, patterns: tuple[str, ...], folder: Path) -> dict[str, tuple[int, str]]:
@@ -26,7 +35,7 @@ def unpack(archive: Path, patterns: tuple[str, ...], folder: Path) -> dict[str, 
             members = _chosen(opened, patterns)
             _check_size(members, archive)
             return {member.filename: _write(opened, member, folder) for member in members}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except _DAMAGE as error:
         raise SourceError("BadArchive", f"{archive.name} cannot be unpacked: {error}") from error
 
 

@@ -15,6 +15,10 @@ from loopback_hub import LoopbackHub
 
 from analysis.config import HubEntry, load_study
 from analysis.sources import Pulled, SourceError, pull, pull_one, tree
+from analysis.sources.base import Context
+from analysis.sources.hub import expected, present
+from analysis.sources.lock import Lock
+from analysis.sources.sums import Sums
 
 WEIGHTS = bytes(range(256)) * 40
 FILES = {
@@ -263,3 +267,23 @@ def test_one_model_can_be_had_without_a_study(repo: str, tmp_path: Path) -> None
     assert [file.name for file in pull_one(entry, cache=tmp_path).files] == ["onnx/model.onnx"]
     with pytest.raises(SourceError, match="no such repository"):
         pull_one(HubEntry(hub="org/nothing"), cache=tmp_path)
+
+
+def test_what_a_pull_would_bring_is_known_without_downloading_or_locking(
+    hub: LoopbackHub, repo: str, tmp_path: Path
+) -> None:
+    study = load_study(write_study(tmp_path, f"- hub: {repo}"), {})
+    cache = tmp_path / "cache"
+    context = Context(cache, Sums(cache / "verified.json"), Lock(study.path, cache))
+    [entry] = study.families[0].models
+    assert isinstance(entry, HubEntry)
+    assert not present(entry, context)
+    sizes = {file.name: file.bytes for file in expected(entry, context)}
+    assert sizes == {name: len(content) for name, content in FILES.items() if name != "config.json"}
+    assert not (tmp_path / "mine.lock.yaml").exists()
+    assert not any("resolve" in request for request in hub.requests)
+    pull(study, cache=cache)
+    hub.requests.clear()
+    assert present(entry, context)
+    assert len(expected(entry, context)) == 3
+    assert hub.requests == []

