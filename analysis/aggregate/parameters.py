@@ -2,28 +2,30 @@
 
 A store of parameters keeps each distinct value once (the payload) and, for each parameter, a packed index of
 ceil(log2 distinct) bits (the recipe). Counting is exact: the sorted distinct patterns of each file are merged by
-model, by family and over the study, in as many partitions (value modulo an odd number) as memory asks for.
+model, by family and over the study, one range of values after the other, so that memory is bounded by a range.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from analysis import tables as spec
 from analysis.aggregate.shard_index import ShardIndex
-from analysis.elements import VALUES_OF
+from analysis.measures.hash_dedup import VALUES_OF
 from elf.tensor import DTYPES
 
 MEASURE = "hash_dedup"
-PARTITION_VALUES = 1 << 26
+PARTITION_VALUES = 1 << 25
 COUNTS = ["n_params", "n_in_unit_interval", "n_zero", "n_nonfinite", "n_f16_exact", "n_bf16_exact"]
 
 Distinct = Counter[tuple[str, str, str]]
@@ -101,20 +103,35 @@ def packed_bytes(n: int, distinct: int) -> int:
 def count_distinct(index: ShardIndex) -> Distinct:
     """Exact distinct bit patterns by model, family and study, per dtype. Derived models count in no family or study."""
     total: Distinct = Counter()
-    for dtype, n_values in sorted(_values_by_dtype(index).items()):
-        parts = 2 * (n_values // PARTITION_VALUES) + 1
-        for part in range(parts):
-            total += _count_part(index, dtype, part, parts)
+    for dtype in _dtypes(index):
+        for low, high in ranges(path for _, _, path in _value_files(index, dtype)):
+            total += _count_range(index, dtype, low, high)
     return total
 
 
-def _values_by_dtype(index: ShardIndex) -> Counter[str]:
-    """How many values the shards of the study hold, by dtype."""
-    sizes: Counter[str] = Counter()
-    for folder in sorted({folder for _, _, folder in index.measured(MEASURE)}):
-        for path in folder.glob(f"{VALUES_OF}*.parquet"):
-            sizes[path.stem.removeprefix(VALUES_OF)] += pq.read_metadata(path).num_rows
-    return sizes
+def ranges(paths: Iterable[Path]) -> Iterator[tuple[int, int]]:
+    """Ranges [low, high) of values that hold about PARTITION_VALUES rows each, told from the row groups' smallest."""
+    groups = sorted(group for path in set(paths) for group in _row_groups(path))
+    low = rows = 0
+    for smallest, n_rows in groups:
+        if rows + n_rows > PARTITION_VALUES and smallest > low:
+            yield low, smallest
+            low, rows = smallest, 0
+        rows += n_rows
+    yield low, 1 << 64
+
+
+def _row_groups(path: Path) -> Iterator[tuple[int, int]]:
+    metadata = pq.read_metadata(path)
+    for i in range(metadata.num_row_groups):
+        group = metadata.row_group(i)
+        yield group.column(0).statistics.min, group.num_rows
+
+
+def _dtypes(index: ShardIndex) -> list[str]:
+    folders = {folder for _, _, folder in index.measured(MEASURE)}
+    paths = (path for folder in folders for path in folder.glob(f"{VALUES_OF}*.parquet"))
+    return sorted({path.stem.removeprefix(VALUES_OF) for path in paths})
 
 
 def _value_files(index: ShardIndex, dtype: str) -> list[tuple[str, str, Path]]:
@@ -127,12 +144,12 @@ def _value_files(index: ShardIndex, dtype: str) -> list[tuple[str, str, Path]]:
     return sorted(found, key=lambda entry: (entry[1], entry[0], entry[2]))
 
 
-def _count_part(index: ShardIndex, dtype: str, part: int, parts: int) -> Distinct:
-    """One partition's counts: models merge into their family, families into the study."""
+def _count_range(index: ShardIndex, dtype: str, low: int, high: int) -> Distinct:
+    """Counts of the values in [low, high): models merge into their family, families into the study."""
     counts: Distinct = Counter()
     models: dict[tuple[str, str], list[NDArray[np.unsignedinteger]]] = {}
     for model, family, path in _value_files(index, dtype):
-        models.setdefault((family, model), []).append(_read(path, dtype, part, parts))
+        models.setdefault((family, model), []).append(_read(path, dtype, low, high))
     families: dict[str, list[NDArray[np.unsignedinteger]]] = {}
     for (family, model), arrays in models.items():
         merged = union(arrays)
@@ -145,10 +162,13 @@ def _count_part(index: ShardIndex, dtype: str, part: int, parts: int) -> Distinc
     return counts
 
 
-def _read(path: Path, dtype: str, part: int, parts: int) -> NDArray[np.unsignedinteger]:
-    patterns = pq.read_table(path)["value"].to_numpy()
+def _read(path: Path, dtype: str, low: int, high: int) -> NDArray[np.unsignedinteger]:
+    """The values of a file in [low, high), sorted; row groups that hold none of them are not read."""
+    column, first, last = pc.field("value"), pa.scalar(low, pa.uint64()), pa.scalar(high - 1, pa.uint64())
+    wanted = None if (low, high) == (0, 1 << 64) else (column >= first) & (column <= last)
+    patterns = pq.read_table(path, filters=wanted)["value"].to_numpy()
     values: NDArray[np.unsignedinteger] = patterns.astype(f"<u{DTYPES[dtype].block_bytes}")
-    return values if parts == 1 else values[values % parts == part]
+    return values
 
 
 def union(arrays: Iterable[NDArray[np.unsignedinteger]]) -> NDArray[np.unsignedinteger]:
