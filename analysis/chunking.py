@@ -18,7 +18,7 @@ from elf.kernels.xxh3 import LONGEST_SHORT, hash_long_ranges
 from elf.tensor import Tensor
 
 ANCHORS = ("file", "tensor")
-BLOCK_BYTES = 1 << 24
+BLOCK_BYTES = 1 << 23
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis.measures.hash_dedup import VALUES_OF
 from elf.kernels.distinct import (
     PAGE_STARTS,
     PAGES,
@@ -21,6 +22,7 @@ from elf.kernels.distinct import (
     count_patterns,
     distinct_in_place,
     mark_pages,
+    select_pages,
     select_part,
 )
 from elf.kernels.exactness import COUNTED, count_f32, count_f64
@@ -30,15 +32,14 @@ STATISTICS = ("n_distinct", *COUNTED)
 """Names of the counts; each is None where it does not apply to the dtype."""
 
 VALUES = pa.schema([("value", pa.uint64())])
-VALUES_OF = "values-"
-"""What the name of a table of values starts with; the dtype follows."""
 """Distinct bit patterns of a unit, zero-extended, in rising runs; a pattern can be in several runs of a large file."""
 
-PIECE_ELEMENTS = 1 << 24
-"""Tensors of at most so many elements are sorted whole; larger ones are read in pieces of so many."""
-TENSOR_PAGES = 512
-UNIT_PAGES = 1024
-ROWS = 1 << 20
+PIECE_BYTES = 1 << 24
+"""Tensors of at most so many bytes are sorted whole; larger ones are read in pieces of so many."""
+TENSOR_PAGES, UNIT_PAGES = 512, 768
+"""Pages of the bitmaps of a large tensor and of a unit; usual weights need some 400."""
+ROWS = 1 << 19
+"""Values that are held before they are handed on."""
 
 Array = NDArray[Any]
 Counts = dict[str, int | None]
@@ -52,11 +53,11 @@ class Elements:
     """
 
     def __init__(
-        self, emit: Callable[[str, pa.Table], None], release: Callable[[], None], piece_elements: int = PIECE_ELEMENTS
+        self, emit: Callable[[str, pa.Table], None], release: Callable[[], None], piece_bytes: int = PIECE_BYTES
     ) -> None:
         self._emit = emit
         self._release = release
-        self._piece_elements = piece_elements
+        self._piece_bytes = piece_bytes
         self._buffer = np.empty(0, np.uint8)
         self._tables: dict[str, NDArray[np.bool_]] = {}
         self._sets: dict[str, PatternSet] = {}
@@ -70,7 +71,7 @@ class Elements:
             return counts
         if kind.block_bytes <= 2:
             return counts | self._add_counted(kind, data)
-        if data.size <= self._piece_elements * kind.block_bytes:
+        if data.size <= self._piece_bytes:
             return counts | self._add_sorted(kind, data)
         return counts | self._add_large(kind, data)
 
@@ -100,66 +101,69 @@ class Elements:
         return {**counts, "n_distinct": len(patterns)}
 
     def _add_large(self, kind: DType, data: NDArray[np.uint8]) -> Counts:
-        totals = dict.fromkeys(_counted(kind), 0)
+        totals, used = dict.fromkeys(_counted(kind), 0), np.zeros(PAGES, np.bool_)
         for piece in self._pieces(kind, data):
             for name, count in _statistics(kind, piece).items():
                 totals[name] += count
-        n_distinct = 0
-        distinct = self._distinct_by_page if kind.block_bytes == 4 else self._distinct_by_hash
-        for patterns in distinct(kind, data):
-            n_distinct += len(patterns)
-            self._gather(kind, patterns)
-        return {**totals, "n_distinct": n_distinct}
+            if kind.block_bytes == 4:
+                mark_pages(piece, used)
+        if kind.block_bytes == 4:
+            return {**totals, "n_distinct": self._gather_by_page(kind, data, np.flatnonzero(used))}
+        return {**totals, "n_distinct": self._gather_by_hash(kind, data)}
 
-    def _distinct_by_page(self, kind: DType, data: NDArray[np.uint8]) -> Iterator[Array]:
-        """The 32-bit patterns of a large tensor: a bitmap of the pages that occur, in as many passes as it takes."""
-        used = np.zeros(PAGES, np.bool_)
-        for piece in self._pieces(kind, data):
-            mark_pages(piece, used)
-        pages, patterns = np.flatnonzero(used), PatternSet(TENSOR_PAGES)
-        for first in range(0, pages.size, TENSOR_PAGES):
-            patterns.reserve(pages[first : first + TENSOR_PAGES])
+    def _gather_by_page(self, kind: DType, data: NDArray[np.uint8], pages: Array) -> int:
+        """The 32-bit patterns of a large tensor through a bitmap, in one pass for as many pages as it has."""
+        patterns, n_distinct = PatternSet(TENSOR_PAGES), 0
+        for some in _groups(pages, TENSOR_PAGES):
+            patterns.reserve(some)
             for piece in self._pieces(kind, data):
-                patterns.add(distinct_in_place(piece))  # rising patterns are marked many times faster than mixed ones
-            yield from patterns.drain(ROWS)
+                wanted = piece[: select_pages(piece, some[0], some[-1], piece)] if some.size < pages.size else piece
+                patterns.add(distinct_in_place(wanted))  # rising patterns are marked many times faster than mixed ones
+            n_distinct += patterns.pour(self._reserved(kind.name, some))
+        return n_distinct
 
-    def _distinct_by_hash(self, kind: DType, data: NDArray[np.uint8]) -> Iterator[Array]:
-        """The 64-bit patterns of a large tensor: one pass for each part of the patterns, of half a piece on average."""
-        bits = (2 * data.size // (kind.block_bytes * self._piece_elements)).bit_length()
+    def _gather_by_hash(self, kind: DType, data: NDArray[np.uint8]) -> int:
+        """The 64-bit patterns of a large tensor, in one pass for each part of them, of half a piece on average."""
+        bits, n_distinct = (2 * data.size // self._piece_bytes).bit_length(), 0
         for part in range(1 << bits):
-            found = np.empty(0, np.uint64)
+            found, n = np.empty(0, np.uint64), 0
             for piece in self._pieces(kind, data):
-                found = np.concatenate((found, select_part(piece, bits, part)))
-                if found.size > self._piece_elements:
-                    found = distinct_in_place(found)
-            yield distinct_in_place(found)
+                if found.size < n + piece.size:
+                    n = distinct_in_place(found[:n]).size
+                    found = np.concatenate((found[:n], np.empty(2 * piece.size, np.uint64)))
+                n += select_part(piece, bits, part, found[n:])
+            patterns = distinct_in_place(found[:n])
+            self._gather(kind, patterns)
+            n_distinct += patterns.size
+        return n_distinct
 
     def _pieces(self, kind: DType, data: NDArray[np.uint8]) -> Iterator[Array]:
         """Consecutive elements as unsigned integers, at least one piece, in an aligned buffer that is theirs."""
-        unsigned, piece_bytes = np.dtype(f"u{kind.block_bytes}"), self._piece_elements * kind.block_bytes
-        if self._buffer.size < min(data.size, piece_bytes):
-            self._buffer = np.empty(min(data.size, piece_bytes), np.uint8)
-        for start in range(0, max(data.size, 1), piece_bytes):
-            piece = data[start : start + piece_bytes]
+        if self._buffer.size < min(data.size, self._piece_bytes):
+            self._buffer = np.empty(min(data.size, self._piece_bytes), np.uint8)
+        for start in range(0, max(data.size, 1), self._piece_bytes):
+            piece = data[start : start + self._piece_bytes]
             np.copyto(self._buffer[: piece.size], piece)
-            if data.size > piece_bytes:
+            if data.size > self._piece_bytes:
                 self._release()
-            yield self._buffer[: piece.size].view(unsigned)
+            yield self._buffer[: piece.size].view(f"u{kind.block_bytes}")
 
     def _gather(self, kind: DType, patterns: Array) -> None:
-        """Mark rising 32-bit patterns in the unit's set, which is handed on whenever it is full; hand others on."""
+        """Rising 32-bit patterns go to the unit's set, others are handed on as they are."""
         if kind.block_bytes > 4:
             self._hold(kind.name, patterns.copy())
             return
-        known = self._sets.setdefault(kind.name, PatternSet(UNIT_PAGES))
         bounds = np.append(np.searchsorted(patterns, PAGE_STARTS), patterns.size)
-        pages = np.flatnonzero(np.diff(bounds))
-        for first in range(0, pages.size, UNIT_PAGES):
-            some = pages[first : first + UNIT_PAGES]
-            if not known.reserve(some):
-                self._drain(kind.name, known)
-                known.reserve(some)
-            known.add(patterns[bounds[some[0]] : bounds[some[-1] + 1]])
+        for some in _groups(np.flatnonzero(np.diff(bounds)), UNIT_PAGES):
+            self._reserved(kind.name, some).add(patterns[bounds[some[0]] : bounds[some[-1] + 1]])
+
+    def _reserved(self, dtype: str, pages: Array) -> PatternSet:
+        """The unit's set with room for these pages; what it had is handed on when it is full."""
+        patterns = self._sets.setdefault(dtype, PatternSet(UNIT_PAGES))
+        if not patterns.reserve(pages):
+            self._drain(dtype, patterns)
+            patterns.reserve(pages)
+        return patterns
 
     def _drain(self, dtype: str, patterns: PatternSet) -> None:
         for found in patterns.drain(ROWS):
@@ -176,6 +180,11 @@ class Elements:
         held = self._held.pop(dtype)
         values = held[0] if len(held) == 1 else np.concatenate(held)
         self._emit(VALUES_OF + dtype, pa.table([values], schema=VALUES))
+
+
+def _groups(pages: Array, size: int) -> Iterator[Array]:
+    for first in range(0, pages.size, size):
+        yield pages[first : first + size]
 
 
 def _counted(kind: DType) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.chunking import Chunks
 
-RUN_CHUNKS = 1 << 19
+RUN_CHUNKS = 1 << 18
 """Chunks that are held before they are grouped and handed on."""
 
 CHUNKS = pa.schema(

@@ -25,7 +25,7 @@ INTEGERS = ["bool", "i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64"]
 
 
 def look(
-    *tensors: tuple[str, np.ndarray], piece: int = 1 << 24
+    *tensors: tuple[str, np.ndarray], piece: int = 1 << 25
 ) -> tuple[list[dict[str, int | None]], list[tuple[str, pa.Table]]]:
     tables: list[tuple[str, pa.Table]] = []
     elements = Elements(lambda name, table: tables.append((name, table)), lambda: None, piece)
@@ -79,7 +79,7 @@ def test_counts_of_every_dtype_are_those_of_casts_and_sets(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["f32", "i32", "f64", "i64", "bf16", "u8"])
-@pytest.mark.parametrize("piece", [100, 999, 5_000])
+@pytest.mark.parametrize("piece", [104, 992, 5_000])
 def test_a_tensor_read_in_pieces_has_the_same_counts_and_patterns(dtype: str, piece: int) -> None:
     patterns = patterns_of(dtype, 2)
     (counts,), tables = look((dtype, patterns), piece=piece)
@@ -87,11 +87,11 @@ def test_a_tensor_read_in_pieces_has_the_same_counts_and_patterns(dtype: str, pi
     assert sorted(set(values_of(tables, dtype))) == sorted(set(patterns.tolist()))
 
 
-def test_patterns_from_all_over_the_range_are_found_in_several_refills_of_the_bitmap() -> None:
+def test_patterns_from_all_over_the_range_are_found_in_several_passes() -> None:
     patterns = (np.arange(1 << 13, dtype=np.uint32) << np.uint32(19)) + np.uint32(7)
-    (counts,), tables = look(("u32", patterns), ("u32", patterns), piece=1_000)[0][:1], look(("u32", patterns))[1]
-    assert counts["n_distinct"] == 1 << 13
-    assert sorted(values_of(tables, "u32")) == patterns.tolist()
+    counts, tables = look(("u32", patterns), ("u32", patterns[::2]), piece=4_000)
+    assert [count["n_distinct"] for count in counts] == [1 << 13, 1 << 12]
+    assert sorted(set(values_of(tables, "u32"))) == patterns.tolist()
 
 
 @pytest.mark.parametrize("dtype", [*FLOATS, *INTEGERS])
@@ -123,7 +123,7 @@ def test_patterns_of_a_large_unit_come_in_several_tables() -> None:
     (counts,), tables = look(("f32", patterns))
     assert counts["n_distinct"] == 3 << 20
     assert len(tables) > 1
-    assert sum(table.num_rows for table in tables) == 3 << 20
+    assert sum(table.num_rows for _, table in tables) == 3 << 20
 
 
 def test_zeros_of_both_signs_and_nans_with_different_payloads_are_different_patterns() -> None:

@@ -76,6 +76,25 @@ def _trailing_zeros(_typing: Any, _word: Any) -> Any:
     return types.uint64(types.uint64), codegen
 
 
+@intrinsic
+def _ones(_typing: Any, _word: Any) -> Any:
+    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.uint64(types.uint64), codegen
+
+
+@kernel
+def _pour(words, into):  # type: ignore[no-untyped-def]
+    """Mark in page `into` what is marked in page `words`, clear that, and return how many patterns it had."""
+    n = np.uint64(0)
+    for i in range(np.uint64(words.size)):
+        n += _ones(words[i])
+        into[i] |= words[i]
+        words[i] = 0
+    return np.int64(n)
+
+
 @kernel
 def _patterns(words, base, found):  # type: ignore[no-untyped-def]
     """The patterns marked in one page, rising, into `found`; clears the page."""
@@ -111,6 +130,13 @@ class PatternSet:
         """Add the elements that lie in reserved pages; others are passed over."""
         _mark(elements, self._slots, self._bits)
 
+    def pour(self, into: PatternSet) -> int:
+        """Add all patterns to a set that has reserved their pages; empties this one and returns how many it had."""
+        pages = np.flatnonzero(self._slots >= 0)
+        n = sum(_pour(self._bits[self._slots[page]], into._bits[into._slots[page]]) for page in pages)
+        self._forget()
+        return n
+
     def drain(self, rows: int) -> Iterator[NDArray[np.uint64]]:
         """The patterns, rising, in arrays of at least `rows` but for the last; empties the set."""
         found, n = np.empty(rows + (1 << PAGE_BITS), np.uint64), 0
@@ -121,21 +147,32 @@ class PatternSet:
                 found, n = np.empty_like(found), 0
         if n:
             yield found[:n]
+        self._forget()
+
+    def _forget(self) -> None:
         self._slots[:] = -1
         self._n_used = 0
 
 
 @kernel
-def _select(elements, shift, part, selected):  # type: ignore[no-untyped-def]
-    n = 0
+def select_pages(elements: Any, first: int, last: int, selected: Any) -> int:
+    """Copy the 32-bit elements of pages first to last to the front of `selected`, as large as they; count them."""
+    n = np.uint64(0)
     for i in range(np.uint64(elements.size)):
-        if (elements[i] * FIBONACCI) >> shift == part:
-            selected[n] = elements[i]
-            n += 1
-    return n
+        page = elements[i] >> np.uint32(PAGE_BITS)
+        selected[n] = elements[i]
+        n += np.uint64((page >= first) & (page <= last))
+    return np.int64(n)
 
 
-def select_part(elements: NDArray[np.uint64], bits: int, part: int) -> NDArray[np.uint64]:
-    """The elements whose multiplicative hash has `part` in its top `bits` bits (at least 1): all equal ones or none."""
-    selected = np.empty(elements.size, np.uint64)
-    return selected[: _select(elements, np.uint64(64 - bits), np.uint64(part), selected)]
+@kernel
+def select_part(elements: Any, bits: int, part: int, selected: Any) -> int:
+    """Copy some 64-bit elements to the front of `selected`, as large as they; returns how many.
+
+    Those whose multiplicative hash has `part` in its top `bits` bits, at least 1: all equal elements or none.
+    """
+    n, shift = np.uint64(0), np.uint64(64 - bits)
+    for i in range(np.uint64(elements.size)):
+        selected[n] = elements[i]
+        n += np.uint64((elements[i] * FIBONACCI) >> shift == np.uint64(part))
+    return np.int64(n)

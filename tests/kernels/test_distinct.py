@@ -14,6 +14,7 @@ from elf.kernels.distinct import (
     count_patterns,
     distinct_in_place,
     mark_pages,
+    select_pages,
     select_part,
 )
 
@@ -88,15 +89,35 @@ def test_page_starts_cover_all_patterns() -> None:
     assert int(PAGE_STARTS[-1]) + (1 << PAGE_BITS) == 1 << 32
 
 
+@given(arrays("u4"), arrays("u4"))
+def test_pouring_a_set_into_another_counts_it_and_leaves_it_empty(first: np.ndarray, second: np.ndarray) -> None:
+    patterns, into = filled(first, 200), filled(second, 400)
+    assert into.reserve(np.unique(first >> PAGE_BITS))
+    assert patterns.pour(into) == len(np.unique(first))
+    assert list(patterns.drain(1)) == []
+    assert [value for found in into.drain(1) for value in found] == np.union1d(first, second).tolist()
+
+
+@given(arrays("u4"), st.integers(0, PAGES - 1), st.integers(0, PAGES - 1))
+def test_elements_of_a_range_of_pages_are_selected_in_order_and_in_place(elements: np.ndarray, a: int, b: int) -> None:
+    first, last = min(a, b), max(a, b)
+    expected = [value for value in elements.tolist() if first <= value >> PAGE_BITS <= last]
+    assert elements[: select_pages(elements, first, last, elements)].tolist() == expected
+
+
+def parts_of(elements: np.ndarray, bits: int) -> list[np.ndarray]:
+    room = np.empty_like(elements)
+    return [room[: select_part(elements, bits, part, room)].copy() for part in range(1 << bits)]
+
+
 @given(arrays("u8"), st.integers(1, 4))
 def test_parts_share_no_pattern_and_hold_every_element(elements: np.ndarray, bits: int) -> None:
-    parts = [select_part(elements, bits, part) for part in range(1 << bits)]
+    parts = parts_of(elements, bits)
     assert sorted(np.concatenate(parts).tolist()) == sorted(elements.tolist())
     assert sum(len(set(part.tolist())) for part in parts) == len(set(elements.tolist()))
 
 
 @pytest.mark.parametrize("kind", ["f8", "i8"])
 def test_parts_of_usual_values_are_about_equally_large(kind: str) -> None:
-    values = np.arange(20_000).astype(kind)
-    sizes = [select_part(values.view(np.uint64), 3, part).size for part in range(8)]
+    sizes = [part.size for part in parts_of(np.arange(20_000).astype(kind).view(np.uint64), 3)]
     assert max(sizes) < 2 * min(sizes)
