@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import jupytext
 import nbformat
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -53,14 +55,21 @@ def execute(source: Path, study: str, places: Places) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         cell.source = STUDY_LINE.sub(f'STUDY = "{study}"', cell.source)
     environment = os.environ | {"ELVES_RESULTS": str(places.results), "PYTHONPATH": str(PROJECT), "PYTHONHASHSEED": "0"}
-    client = NotebookClient(
-        notebook, timeout=600, kernel_name=KERNEL["name"], resources={"metadata": {"path": str(SOURCES)}}
-    )
-    try:
-        client.execute(env=environment)
-    except CellExecutionError as error:
-        raise ElfError(f"{source.name}: a cell failed: {error.ename}: {error.evalue}") from error
+    with tempfile.TemporaryDirectory(prefix="nb-") as scratch:
+        client = _client(notebook, Path(scratch))
+        try:
+            client.execute(env=environment | {"IPYTHONDIR": scratch})
+        except CellExecutionError as error:
+            raise ElfError(f"{source.name}: a cell failed: {error.ename}: {error.evalue}") from error
     return _quiet(notebook)
+
+
+def _client(notebook: nbformat.NotebookNode, scratch: Path) -> NotebookClient:
+    """A kernel of this Python, reached through files: no port is opened, nothing is kept in the user's home."""
+    kernel = AsyncKernelManager(
+        kernel_name=KERNEL["name"], transport="ipc", ip=str(scratch / "k"), connection_file=str(scratch / "kernel.json")
+    )
+    return NotebookClient(notebook, km=kernel, timeout=600, resources={"metadata": {"path": str(SOURCES)}})
 
 
 def publish(study: str, places: Places) -> list[Path]:

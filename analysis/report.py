@@ -10,10 +10,11 @@ from string import Template
 import pandas as pd
 
 from analysis.claims import claims
-from analysis.figures import FIGURES, draw, rendered
+from analysis.figures import FIGURES, caption
 from analysis.results import Results
 from analysis.tables import write_atomically
 from analysis.text import seconds
+from elf.errors import ElfError
 
 PAGE = Template("""<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -50,14 +51,17 @@ HONESTY = (
 
 
 def write_report(results: Results, local: Path) -> Path:
-    """Write report.html, a single file that needs no other."""
+    """Write report.html beside the figures that were drawn: a single file that needs no other.
+
+    Raises ElfError when a figure has not been drawn.
+    """
     page = PAGE.substitute(
         study=escape(results.study),
         coverage=escape(results.coverage),
         claims=_table(claims(results)),
         honesty=escape(HONESTY),
         stores=_table(_stores(results)),
-        figures="\n".join(_figure(name, results) for name in FIGURES),
+        figures="\n".join(_figure(name, local / "figures") for name in FIGURES),
         failures=_table(results.failures) if len(results.failures) else "<p>Everything was measured.</p>",
         record=_record(local / "run.json"),
     )
@@ -75,13 +79,17 @@ def _stores(results: Results) -> pd.DataFrame:
     return shown
 
 
-def _figure(name: str, results: Results) -> str:
-    drawn = draw(name, results)
-    svg = rendered(drawn.figure, "svg").decode()
-    svg = svg[svg.index("<svg") :].replace('id="', f'id="{name}-').replace('href="#', f'href="#{name}-')
-    svg = svg.replace("url(#", f"url(#{name}-")
+def _figure(name: str, folder: Path) -> str:
+    """The drawing itself; its ids get the figure's name, since ids of two drawings would be taken for one another."""
+    try:
+        svg = (folder / f"{name}.svg").read_text(encoding="utf-8")
+    except OSError as error:
+        raise ElfError(f"{folder / name}.svg: is not drawn; first: python -m analysis figures") from error
+    svg = svg[svg.index("<svg") :]
+    for mark in ('id="', 'href="#', "url(#"):
+        svg = svg.replace(mark, f"{mark}{name}-")
     return (
-        f'<figure id="{name}">{svg}<figcaption>{escape(drawn.caption)} Data: figures/{name}.csv</figcaption></figure>'
+        f'<figure id="{name}">{svg}<figcaption>{escape(caption(name))} Data: figures/{name}.csv</figcaption></figure>'
     )
 
 

@@ -47,6 +47,7 @@ def test_a_lost_figure_is_drawn_again(tiny: Results, tmp_path: Path) -> None:
 
 
 def test_the_report_is_one_page_with_every_figure(tiny: Results, tmp_path: Path) -> None:
+    write_figures(tiny, tmp_path / "figures")
     page = write_report(tiny, tmp_path).read_text(encoding="utf-8")
     assert all(f'<figure id="{name}"><svg' in page for name in FIGURES)
     assert "src=" not in page

@@ -173,18 +173,23 @@ def test_bad_files_are_rows_with_reasons_and_the_rest_is_measured(tmp_path: Path
     assert set(measured["name"]) == {"m/good.safetensors", "m/notes.bin"}
 
 
+CRASHING_READER = """
+import ctypes, sys
+
+def crash(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("notes.bin") and "spawn" in " ".join(sys.orig_argv):
+        ctypes.string_at(0)
+
+sys.addaudithook(crash)
+"""
+
+
 def test_a_file_that_crashes_its_process_is_one_row(tmp_path: Path) -> None:
     """The reader is made to crash for one file by a module that Python loads at start."""
     hostile_folder(tmp_path / "model")
     for name in ("truncated", "lying", "empty", "loop"):
         (tmp_path / "model" / f"{name}.safetensors").unlink()
-    (tmp_path / "sitecustomize.py").write_text(
-        "import ctypes, sys\n"
-        "def crash(event, arguments):\n"
-        "    if event == 'open' and str(arguments[0]).endswith('notes.bin') and 'analysis.units' in sys.modules and 'spawn' in ' '.join(sys.orig_argv):\n"
-        "        ctypes.string_at(0)\n"
-        "sys.addaudithook(crash)\n"
-    )
+    (tmp_path / "sitecustomize.py").write_text(CRASHING_READER)
     study = tmp_path / "mine.yaml"
     study.write_text("families: [{name: f, models: [{path: model, name: m}]}]\n")
     env = {"PYTHONPATH": str(tmp_path)}

@@ -66,7 +66,12 @@ def draw(name: str, results: Results) -> Drawn:
         figure.text(
             0.995, 0.005, f"{results.study}: {results.coverage}", ha="right", va="bottom", fontsize=7, color="#666666"
         )
-    return Drawn(figure, data, " ".join((function.__doc__ or "").split()))
+    return Drawn(figure, data, caption(name))
+
+
+def caption(name: str) -> str:
+    """What a figure says: the docstring of the function that draws it."""
+    return " ".join((FIGURES[name].__doc__ or "").split())
 
 
 STYLE: Any = {
@@ -97,7 +102,8 @@ def write_figures(results: Results, folder: Path) -> bool:
     """Write every figure as SVG and PNG with its data as CSV. Returns whether there was anything new to draw."""
     stamp = {"version": VERSION, "matplotlib": mpl.__version__, "figures": sorted(FIGURES), "tables": _digest(results)}
     path = folder / ".drawn.json"
-    if path.exists() and json.loads(path.read_bytes()) == stamp:
+    wanted = [folder / f"{name}.{kind}" for name in FIGURES for kind in ("svg", "png", "csv")]
+    if all(file.exists() for file in [path, *wanted]) and json.loads(path.read_bytes()) == stamp:
         return False
     for name in FIGURES:
         drawn = draw(name, results)
