@@ -36,8 +36,10 @@ VALUES = pa.schema([("value", pa.uint64())])
 
 PIECE_BYTES = 1 << 24
 """Tensors of at most so many bytes are sorted whole; larger ones are read in pieces of so many."""
-TENSOR_PAGES, UNIT_PAGES = 512, 768
-"""Pages of the bitmaps of a large tensor and of a unit; usual weights need some 400."""
+SORTED_PIECES = 4
+"""Pieces' worth of 64-bit patterns that are sorted at a time when a tensor is larger than a piece."""
+ROOM = 640
+"""Pages of the bitmap of a large tensor, and of a unit; usual weights need some 400."""
 ROWS = 1 << 19
 """Values that are held before they are handed on."""
 
@@ -112,25 +114,30 @@ class Elements:
         return {**totals, "n_distinct": self._gather_by_hash(kind, data)}
 
     def _gather_by_page(self, kind: DType, data: NDArray[np.uint8], pages: Array) -> int:
-        """The 32-bit patterns of a large tensor through a bitmap, in one pass for as many pages as it has."""
-        patterns, n_distinct = PatternSet(TENSOR_PAGES), 0
-        for some in _groups(pages, TENSOR_PAGES):
+        """The 32-bit patterns of a large tensor through a bitmap, in as many passes as it has to be refilled."""
+        patterns, n_distinct = PatternSet(ROOM), 0
+        for first in range(0, pages.size, ROOM):
+            some = pages[first : first + ROOM]
             patterns.reserve(some)
             for piece in self._pieces(kind, data):
                 wanted = piece[: select_pages(piece, some[0], some[-1], piece)] if some.size < pages.size else piece
                 patterns.add(distinct_in_place(wanted))  # rising patterns are marked many times faster than mixed ones
-            n_distinct += patterns.pour(self._reserved(kind.name, some))
+            if some.size == pages.size:
+                return patterns.pour(self._reserved(kind.name, pages))
+            n_distinct += self._drain(kind.name, patterns)
         return n_distinct
 
     def _gather_by_hash(self, kind: DType, data: NDArray[np.uint8]) -> int:
-        """The 64-bit patterns of a large tensor, in one pass for each part of them, of half a piece on average."""
-        bits, n_distinct = (2 * data.size // self._piece_bytes).bit_length(), 0
+        """The 64-bit patterns of a large tensor, in as many passes as it takes to sort a part of them in each."""
+        bits, n_distinct = max(1, (data.size // (SORTED_PIECES * self._piece_bytes)).bit_length()), 0
+        found = np.empty(2 * SORTED_PIECES * self._piece_bytes // kind.block_bytes, np.uint64)
         for part in range(1 << bits):
-            found, n = np.empty(0, np.uint64), 0
+            n = 0
             for piece in self._pieces(kind, data):
                 if found.size < n + piece.size:
                     n = distinct_in_place(found[:n]).size
-                    found = np.concatenate((found[:n], np.empty(2 * piece.size, np.uint64)))
+                if found.size < n + piece.size:
+                    found = np.concatenate((found, np.empty_like(found)))
                 n += select_part(piece, bits, part, found[n:])
             patterns = distinct_in_place(found[:n])
             self._gather(kind, patterns)
@@ -149,25 +156,30 @@ class Elements:
             yield self._buffer[: piece.size].view(f"u{kind.block_bytes}")
 
     def _gather(self, kind: DType, patterns: Array) -> None:
-        """Rising 32-bit patterns go to the unit's set, others are handed on as they are."""
-        if kind.block_bytes > 4:
-            self._hold(kind.name, patterns.copy())
-            return
-        bounds = np.append(np.searchsorted(patterns, PAGE_STARTS), patterns.size)
-        for some in _groups(np.flatnonzero(np.diff(bounds)), UNIT_PAGES):
-            self._reserved(kind.name, some).add(patterns[bounds[some[0]] : bounds[some[-1] + 1]])
+        """Rising patterns: 32-bit ones join the unit's if they crowd as weights do, others are handed on at once."""
+        if kind.block_bytes == 4:
+            bounds = np.append(np.searchsorted(patterns, PAGE_STARTS), patterns.size)
+            pages = np.flatnonzero(np.diff(bounds))
+            if pages.size <= ROOM:
+                self._reserved(kind.name, pages).add(patterns)
+                return
+        for first in range(0, patterns.size, ROWS):
+            self._hold(kind.name, patterns[first : first + ROWS].astype(np.uint64))
 
     def _reserved(self, dtype: str, pages: Array) -> PatternSet:
         """The unit's set with room for these pages; what it had is handed on when it is full."""
-        patterns = self._sets.setdefault(dtype, PatternSet(UNIT_PAGES))
+        patterns = self._sets.setdefault(dtype, PatternSet(ROOM))
         if not patterns.reserve(pages):
             self._drain(dtype, patterns)
             patterns.reserve(pages)
         return patterns
 
-    def _drain(self, dtype: str, patterns: PatternSet) -> None:
+    def _drain(self, dtype: str, patterns: PatternSet) -> int:
+        n = 0
         for found in patterns.drain(ROWS):
+            n += found.size
             self._hold(dtype, found)
+        return n
 
     def _hold(self, dtype: str, patterns: Array) -> None:
         """Keep patterns until there are enough for a table of sensible size."""
@@ -180,11 +192,6 @@ class Elements:
         held = self._held.pop(dtype)
         values = held[0] if len(held) == 1 else np.concatenate(held)
         self._emit(VALUES_OF + dtype, pa.table([values], schema=VALUES))
-
-
-def _groups(pages: Array, size: int) -> Iterator[Array]:
-    for first in range(0, pages.size, size):
-        yield pages[first : first + size]
 
 
 def _counted(kind: DType) -> tuple[str, ...]:

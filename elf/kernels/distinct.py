@@ -118,8 +118,8 @@ class PatternSet:
         self._n_used = 0
 
     def reserve(self, pages: NDArray[np.integer]) -> bool:
-        """Make room for patterns whose high bits are in `pages`; False, and nothing done, if there is none."""
-        new = np.unique(pages[self._slots[pages] < 0])
+        """Make room for patterns whose high bits are in `pages` (distinct); False, and nothing done, if there is none."""
+        new = pages[self._slots[pages] < 0]
         if self._n_used + new.size > len(self._bits):
             return False
         self._slots[new] = np.arange(self._n_used, self._n_used + new.size)
@@ -133,7 +133,7 @@ class PatternSet:
     def pour(self, into: PatternSet) -> int:
         """Add all patterns to a set that has reserved their pages; empties this one and returns how many it had."""
         pages = np.flatnonzero(self._slots >= 0)
-        n = sum(_pour(self._bits[self._slots[page]], into._bits[into._slots[page]]) for page in pages)
+        n: int = sum(_pour(self._bits[self._slots[page]], into._bits[into._slots[page]]) for page in pages)
         self._forget()
         return n
 
@@ -155,7 +155,7 @@ class PatternSet:
 
 
 @kernel
-def select_pages(elements: Any, first: int, last: int, selected: Any) -> int:
+def select_pages(elements: Any, first: int, last: int, selected: Any) -> Any:
     """Copy the 32-bit elements of pages first to last to the front of `selected`, as large as they; count them."""
     n = np.uint64(0)
     for i in range(np.uint64(elements.size)):
@@ -166,7 +166,7 @@ def select_pages(elements: Any, first: int, last: int, selected: Any) -> int:
 
 
 @kernel
-def select_part(elements: Any, bits: int, part: int, selected: Any) -> int:
+def select_part(elements: Any, bits: int, part: int, selected: Any) -> Any:
     """Copy some 64-bit elements to the front of `selected`, as large as they; returns how many.
 
     Those whose multiplicative hash has `part` in its top `bits` bits, at least 1: all equal elements or none.
