@@ -64,8 +64,8 @@ def _rms(values: Values, dtype: str) -> float:
     sums = np.zeros(_ROWS)
     count = 0
     for start in range(0, values.size, _PART):
-        part = widen(values[start : start + _PART], dtype).astype(np.float64)
-        part = part[np.isfinite(part)] * scale
+        part = widen(values[start : start + _PART], dtype)
+        part = part[np.isfinite(part)].astype(np.float64) * scale
         count += part.size
         squares = np.zeros(-(-part.size // _ROWS) * _ROWS)
         np.square(part, out=squares[: part.size])

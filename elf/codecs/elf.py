@@ -73,7 +73,7 @@ class Elf(Codec):
         restored = _scratch.get("restored", wide.size, wide.dtype)
         low, largest = self._spread(wide)
         usual = wide.size >= _LARGE and wide.dtype == np.float32 and low == 16
-        usual = usual and bool(largest <= np.float32(2**23 - 1) * np.float32(2.0**self.step))
+        usual = usual and largest <= _pattern((2**23 - 1) * 2.0**self.step)
         codes, sound = (self._three_bytes if usual else self._any_width)(wide, restored)
         result = narrow(restored, dtype)
         broken = np.empty(0, np.int64)
@@ -94,7 +94,7 @@ class Elf(Codec):
         scale, step = np.float32(2.0**-self.step), np.float32(2.0**self.step)
         low, middle, high = planes
         worst = quantize_bytes(wide, bits_of(wide), low, middle, high, restored, scale, step)
-        return planes, bool(worst <= bits_of(np.array([self.bound], np.float32))[0])
+        return planes, bool(worst <= _pattern(self.bound))
 
     def _any_width(self, wide: Floats, restored: Floats) -> tuple[NDArray[Any], bool]:
         """The codes of any case, and whether the bound holds everywhere."""
@@ -108,8 +108,8 @@ class Elf(Codec):
                           kind(self.bound), bits.dtype.type(8 * wide.itemsize - 1))
         return codes, bool(broken == 0)
 
-    def _spread(self, wide: Floats) -> tuple[int, np.floating[Any]]:
-        """How many low bits of a code are random, from the mean length of the codes; and the largest magnitude."""
+    def _spread(self, wide: Floats) -> tuple[int, int]:
+        """How many low bits of a code are random, from the codes' mean length; and the largest magnitude's pattern."""
         from elf.kernels.elf import magnitudes
 
         bits = bits_of(wide)
@@ -119,7 +119,7 @@ class Elf(Codec):
         largest, total = magnitudes(bits, kind((1 << (word - 1)) - 1), kind(mantissa), kind(floor))
         low = max(0, round(int(total) / wide.size) - floor + 1 - HEADROOM)
         low += {1: -1, 7: 1}.get(low % 8, 0)  # a boundary one bit off a byte costs 0.03 % and saves a plane
-        return low, np.array([largest], bits.dtype).view(wide.dtype)[0]
+        return low, int(largest)
 
     def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         reader = Reader(data)
@@ -141,6 +141,11 @@ class Elf(Codec):
         codes = _scratch.get("codes", wide.size, bits_of(wide).dtype)
         decode_planes(data, codes)
         dequantize(codes, wide, step)
+
+
+def _pattern(number: float) -> int:
+    """The bits of a float32. Patterns of magnitudes order as the magnitudes do, with NaN above everything."""
+    return int(bits_of(np.array([number], np.float32))[0])
 
 
 def _exceptions(positions: NDArray[np.int64], values: Values) -> bytes:

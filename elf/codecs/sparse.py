@@ -30,7 +30,8 @@ class Sparse(Codec):
         if 2 * np.count_nonzero(others) > bits.size:
             return None
         mask = encode_best(np.packbits(others), "u8")
-        return bytes(frequent) + prefixed(mask) + encode_best(values[others], dtype)
+        value: bytes = frequent.tobytes()
+        return value + prefixed(mask) + encode_best(values[others], dtype)
 
     def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         reader = Reader(data)

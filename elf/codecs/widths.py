@@ -12,7 +12,8 @@ def widen(values: Values, dtype: str) -> NDArray[np.float32] | NDArray[np.float6
     """f16, bf16 and f32 as float32, f64 as itself: exact."""
     if dtype == "bf16":
         return (values.astype("<u4") << np.uint32(16)).view("<f4")
-    return values.astype("<f4") if dtype == "f16" else values
+    with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+        return values.astype("<f4") if dtype == "f16" else values
 
 
 def narrow(values: NDArray[np.float32] | NDArray[np.float64], dtype: str) -> Values:
