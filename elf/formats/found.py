@@ -28,9 +28,9 @@ class Found:
 
     `start` and `length` are the bytes of part `part` that hold it: the tensor's own bytes if `decode` is None, else
     what is decoded. `start` is None when they lie in several places. `decode` gives uint8, shape (nbytes,),
-    little-endian in C order. `role` is set when the file itself tells it (a graph does), `alias_of` when the file
-    itself names one tensor twice. `axes` is set where decoding would only reorder the axes: the stored bytes are the
-    tensor's in C order once its axes are taken in this order.
+    little-endian in C order. `role` is set when the file itself tells it (a graph does), `same_as` when the file gives
+    one tensor two names and `start` does not show it. `axes` is set where decoding would only reorder the axes: the
+    stored bytes are the tensor's in C order once its axes are taken in this order.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Found:
     part: int = 0
     decode: Decode | None = None
     role: str | None = None
-    alias_of: str | None = None
+    same_as: Found | None = None
     axes: tuple[int, ...] | None = None
 
     @property
@@ -85,7 +85,7 @@ def _check(item: Found, sizes: Sequence[int]) -> None:
     if item.decode is None:
         if item.start is None or item.length != item.nbytes:
             raise ElfError(f"tensor {name} holds {item.length} bytes, its shape needs {item.nbytes}")
-    elif item.nbytes > MAX_EXPANSION * item.length + FREE_BYTES and item.alias_of is None:
+    elif item.nbytes > MAX_EXPANSION * item.length + FREE_BYTES and item.same_as is None:
         raise ElfError(f"tensor {name} claims {item.nbytes} bytes but only {item.length} are stored")
     start, size = item.start or 0, sizes[item.part]
     if start < 0 or item.length < 0 or start + item.length > size:
@@ -118,15 +118,15 @@ def _find_aliases(ordered: Sequence[Found]) -> None:
         if item.start is None or item.length == 0:
             continue
         if owner is not None and owner.part == item.part and item.start < (owner.start or 0) + owner.length:
-            item.alias_of = owner.name
+            item.same_as = owner
         else:
-            owner = item
+            owner, item.same_as = item, None
 
 
 def _check_total(ordered: Sequence[Found], sizes: Sequence[int]) -> None:
     totals = [0] * len(sizes)
     for item in ordered:
-        totals[item.part] += 0 if item.alias_of else item.length
+        totals[item.part] += 0 if item.same_as else item.length
     for total, size in zip(totals, sizes, strict=True):
         if total > size:
             raise ElfError(f"the tensors claim {total} bytes of a file of {size}")
@@ -139,9 +139,9 @@ def _tensor(item: Found, role: str) -> Tensor:
         dtype=item.dtype,
         shape=item.shape,
         nbytes=item.nbytes,
-        stored=0 if item.alias_of else item.length,
+        stored=0 if item.same_as else item.length,
         offset=item.start if plain else None,
         part=item.part,
         role=role,
-        alias_of=item.alias_of,
+        alias_of=item.same_as.name if item.same_as else None,
     )

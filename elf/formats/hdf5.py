@@ -85,11 +85,13 @@ class _Reader:
         self.data = data
         self.base = base
         self.tensors: list[Found] = []
-        self.names: dict[Any, str] = {}
+        self.seen: dict[Any, Found | None] = {}
 
     def found(self) -> list[Found]:
         with _opened(self.data) as (h5py, file):
-            pending: list[tuple[str, Any]] = [("", file.id)]
+            root = h5py.h5o.open(file.id, b"/")
+            self.seen[h5py.h5o.get_info(root).addr] = None
+            pending: list[tuple[str, Any]] = [("", root)]
             while pending:
                 name, group = pending.pop()
                 pending += self._children(h5py, name, group)
@@ -110,15 +112,14 @@ class _Reader:
             item = h5py.h5o.open(group, key)
             if isinstance(item, h5py.h5d.DatasetID):
                 self._dataset(h5py, child, item)
-            elif isinstance(item, h5py.h5g.GroupID) and self._is_new(h5py, child, item):
-                groups.append((child, item))
+            elif isinstance(item, h5py.h5g.GroupID):
+                address = h5py.h5o.get_info(item).addr
+                if address not in self.seen:
+                    self.seen[address] = None
+                    groups.append((child, item))
+            if len(self.seen) > MAX_OBJECTS:
+                raise ElfError(f"there are more than {MAX_OBJECTS} objects in it")
         return groups
-
-    def _is_new(self, h5py: ModuleType, name: str, item: Any) -> bool:
-        if len(self.names) > MAX_OBJECTS:
-            raise ElfError(f"there are more than {MAX_OBJECTS} objects in it")
-        address = h5py.h5o.get_info(item).addr
-        return self.names.setdefault(address, name) == name
 
     def _dataset(self, h5py: ModuleType, name: str, item: Any) -> None:
         layout = item.get_create_plist()
@@ -133,8 +134,8 @@ class _Reader:
             found.start = self.base + item.get_offset()
         if found.start is None or swapped:
             found.decode = partial(_decode, self.data, name, dtype)
-        if not self._is_new(h5py, name, item):
-            found.alias_of = self.names[h5py.h5o.get_info(item).addr]
+        first = self.seen.setdefault(h5py.h5o.get_info(item).addr, found)
+        found.same_as = None if first is found else first
         self.tensors.append(found)
 
 

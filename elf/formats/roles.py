@@ -37,7 +37,7 @@ _SCALE = _pattern(
 )  # fmt: skip
 _NORM_LEAF = _pattern("gamma", "beta", r"(?:running|moving)_(?:mean|var|variance)", "num_batches_tracked")
 _NORM_PART = _pattern(
-    r"(?:\w*[a-z_])?norm(?:s|alization)?(?:_?\d+)*", r"bn\d*(?:_\d+)*\w*", r"ln(?:_\w+|\d+)?",
+    r"(?:\w*[a-z_])?norm(?:s|alization|\dd)?(?:_?\d+)*", r"bn\d*(?:_\d+)*\w*", r"ln(?:_\w+|\d+)?",
     start=r"(?:^|[./:_])", end=_PART,
 )  # fmt: skip
 _STATISTIC = re.compile(r"(running|moving)_(mean|var)")
@@ -52,6 +52,7 @@ _TABLE = _pattern(
 
 def role_of(name: str, dtype: str, shape: tuple[int, ...]) -> str:
     """One of `elf.tensor.ROLES` for a tensor of which only name, type and shape are known."""
+    name = _ends(name)
     if any(pattern.search(name) for pattern in _OPTIMIZER):
         return "optimizer"
     if _NORM_LEAF.search(name):
@@ -61,6 +62,11 @@ def role_of(name: str, dtype: str, shape: tuple[int, ...]) -> str:
     if not _holds_parameters(dtype) or _TABLE.search(name):
         return "other"
     return _parameter_role(name, shape)
+
+
+def _ends(name: str) -> str:
+    """What is told of a long name is at its ends; the patterns take more than linear time."""
+    return name if len(name) <= 200 else f"{name[:100]}.{name[-100:]}"
 
 
 def _parameter_role(name: str, shape: tuple[int, ...]) -> str:

@@ -58,10 +58,11 @@ def _header(text: bytes) -> dict[str, object]:
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    unique = dict(pairs)
-    if len(unique) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ElfError(f"the header has the key {quoted(next(key for key in unique if keys.count(key) > 1))} twice")
+    unique: dict[str, object] = {}
+    for key, value in pairs:
+        if key in unique:
+            raise ElfError(f"the header has the key {quoted(key)} twice")
+        unique[key] = value
     return unique
 
 

@@ -217,8 +217,12 @@ def _emit(out: bytearray, value: object) -> int:
     assert isinstance(value, list)
     at = _pad(out)
     out += struct.pack("<I", len(value)) + bytes(4 * len(value))
+    shared: dict[int, int] = {}
     for index, item in enumerate(value):
-        _point(out, at + 4 + 4 * index, item)
+        place = at + 4 + 4 * index
+        if id(item) not in shared:
+            shared[id(item)] = _emit(out, item)
+        struct.pack_into("<I", out, place, shared[id(item)] - place)
     return at
 
 

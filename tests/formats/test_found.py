@@ -84,7 +84,7 @@ def test_scattered_tensors_cannot_claim_more_than_the_file_holds() -> None:
     found = [Found(name, "u8", (600,), None, 600, decode=_nothing) for name in "ab"]
     with pytest.raises(ElfError, match="claim 1200 bytes of a file of 1000"):
         _tensors(*found)
-    found[1].alias_of = "a"
+    found[1].same_as = found[0]
     assert sum(tensor.stored for tensor in _tensors(*found)) == 600
 
 
