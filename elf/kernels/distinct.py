@@ -118,7 +118,7 @@ class PatternSet:
         self._n_used = 0
 
     def reserve(self, pages: NDArray[np.integer]) -> bool:
-        """Make room for patterns whose high bits are in `pages` (distinct); False, and nothing done, if there is none."""
+        """Make room for patterns whose high bits are in `pages`, distinct; False, nothing done, if there is none."""
         new = pages[self._slots[pages] < 0]
         if self._n_used + new.size > len(self._bits):
             return False
