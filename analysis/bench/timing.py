@@ -14,7 +14,7 @@ REPEATS = 7
 
 @dataclass(frozen=True)
 class Stage:
-    """One thing to time: what it is, on which buffer, how many bytes it reads, and the bytes a second it is to reach."""
+    """One thing to time: what it is, on which buffer, the bytes it reads, and the bytes a second it is to reach."""
 
     name: str
     buffer: str
