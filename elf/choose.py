@@ -14,6 +14,7 @@ from elf.codecs import DELTAS, LOSSLESS
 from elf.codecs.base import Codec, Values
 from elf.codecs.elf import Elf
 from elf.codecs.nested import shortlist
+from elf.codecs.stored import Stored
 from elf.tensor import DTYPES
 
 
@@ -31,6 +32,6 @@ def choose(values: Values, dtype: str, shape: tuple[int, ...], codecs: Sequence[
     `values` as for `payload.encode`. The bytes depend on nothing but the arguments, and not on `threads`.
     """
     coded = dtype if DTYPES[dtype].numpy is not None else "u8"
-    short = [codec for _, codec in shortlist(values, coded, codecs)] if values.size else [codecs[-1]]
+    short = [codec for _, codec in shortlist(values, coded, codecs)] if values.size else [Stored()]
     payloads = (payload.encode(values, dtype, shape, codec, threads=threads) for codec in short)
     return min((data for data in payloads if data is not None), key=len)

@@ -15,6 +15,10 @@ which is
 The authors' program cuts its input into as many parts as it has threads, and positions count from the start of a part,
 in 32 bits. Here there is one part, and positions have 64 bits.
 
+f32 and f64 were compared byte by byte with that code, compiled, on 130,000 values of each type, every limit and random
+bit patterns included. f16 is pinned by reading: there the code computes with Eigen's half, whose sum with 1.0 is
+rounded once.
+
 What the layout does not keep: -0.0 becomes +0.0. A value of at most half a code (2^-24 in f32) becomes 0, with its
 sign. NaN and infinities are kept exactly, as values beyond the limit. For f16 the error of up to 2^-11 is coarse for
 weights. bf16 is not part of the published method.

@@ -1,4 +1,4 @@
-"""What the codecs share: numbers and planes in bytes, the entropy stage, the choice of what is nested in another codec."""
+"""What codecs share: numbers and planes in bytes, the entropy stage, the choice of what is nested in another codec."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_zigzag_numbers_come_back(number: int) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\x80", b"\xff" * 8, b"\x80" * 9 + b"\1"])
 def test_a_number_that_does_not_end_is_refused(data: bytes) -> None:
-    with pytest.raises(ElfError, match="early|long"):
+    with pytest.raises(ElfError, match=r"early|long"):
         Reader(data).varint()
 
 
