@@ -39,8 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.wrong if hasattr(options, "wrong") else _code(error)
     except KeyboardInterrupt:
         say("interrupted: what was finished is kept, the same command goes on from there")
-        sys.stdout.flush()
-        os._exit(130)  # workers leave with this process; waiting for them is what was interrupted
+        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -216,7 +215,9 @@ def run(options: argparse.Namespace) -> int:
     """Pull, measure what has no shard yet, make the tables. Exit code 1 when something could not be measured."""
     from analysis.steps import failed, run_study
 
-    return int(failed(run_study(_loaded(options), _places_of(options), jobs=options.jobs, dask=options.dask)))
+    finished = run_study(_loaded(options), _places_of(options), jobs=options.jobs, dask=options.dask)
+    say(str(finished))
+    return int(failed(finished.manifest))
 
 
 def aggregate(options: argparse.Namespace) -> int:
@@ -305,10 +306,12 @@ def compare(options: argparse.Namespace) -> None:
 def inspect(options: argparse.Namespace) -> int:
     """What one model is made of: files, layers, dtypes, roles, and what deduplication inside it would save."""
     from analysis.inspect import inspect as inspect_model
+    from analysis.steps import failed
 
     found = inspect_model(options.model, _places_of(options))
+    wrong = failed(found.manifest)
     print(found.json() if options.json else found.text(layers=options.layers))
-    return int(bool(len(found.results.failures)))
+    return int(wrong)
 
 
 def ls(options: argparse.Namespace) -> None:

@@ -28,11 +28,12 @@ def run_here(units: Iterable[Unit], jobs: int, work: Work = run_unit) -> Iterato
     waiting = iter(units)
     while True:
         broken: list[Unit] = []
-        pool = _pool(jobs)
-        try:
-            yield from _until_broken(pool, waiting, jobs, work, broken)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # when interrupted, nobody waits for a long unit
+        with _pool(jobs) as pool:
+            try:
+                yield from _until_broken(pool, waiting, jobs, work, broken)
+            except BaseException:
+                _kill_workers()  # when interrupted, nobody waits for a long unit
+                raise
         if not broken:
             return
         for unit in broken:
@@ -78,6 +79,11 @@ def _alone(unit: Unit, work: Work) -> Outcome:
 
 def _pool(jobs: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_leave_with_parent)
+
+
+def _kill_workers() -> None:
+    for worker in multiprocessing.active_children():
+        worker.kill()
 
 
 def _leave_with_parent() -> None:

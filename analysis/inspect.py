@@ -12,6 +12,7 @@ import pandas as pd
 from analysis.cli import UsageError
 from analysis.config import Family, HubEntry, ModelEntry, PathEntry, Study
 from analysis.config.load import registry
+from analysis.manifest import Manifest
 from analysis.places import Places
 from analysis.results import Results, read
 from analysis.text import size, table
@@ -19,8 +20,9 @@ from analysis.text import size, table
 
 @dataclass(frozen=True)
 class Inspection:
-    """The tables of a study that is one model."""
+    """A study that is one model: its manifest and its tables."""
 
+    manifest: Manifest
     results: Results
 
     def json(self) -> str:
@@ -82,8 +84,8 @@ def inspect(model: str, places: Places) -> Inspection:
     with tempfile.TemporaryDirectory() as scratch:
         study = Study("inspect", Path(scratch) / "inspect.yaml", (family,), measures)
         own = Places(places.cache, Path(scratch))
-        run_study(study, own, jobs=1)
-        return Inspection(read("inspect", own.tables("inspect")))
+        finished = run_study(study, own, jobs=1)
+        return Inspection(finished.manifest, read("inspect", finished.tables))
 
 
 def _entry(model: str) -> ModelEntry:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from traitlets.config import Config
 
 from analysis.places import PROJECT, Places
 from analysis.progress import bar
@@ -66,10 +66,11 @@ def execute(source: Path, study: str, places: Places) -> nbformat.NotebookNode:
 
 def _client(notebook: nbformat.NotebookNode, scratch: Path) -> NotebookClient:
     """A kernel of this Python, reached through files: no port is opened, nothing is kept in the user's home."""
-    kernel = AsyncKernelManager(
-        kernel_name=KERNEL["name"], transport="ipc", ip=str(scratch / "k"), connection_file=str(scratch / "kernel.json")
+    ways = {"transport": "ipc", "ip": str(scratch / "k"), "connection_file": str(scratch / "kernel.json")}
+    place = {"metadata": {"path": str(SOURCES)}}
+    return NotebookClient(
+        notebook, config=Config(KernelManager=ways), kernel_name=KERNEL["name"], timeout=600, resources=place
     )
-    return NotebookClient(notebook, km=kernel, timeout=600, resources={"metadata": {"path": str(SOURCES)}})
 
 
 def publish(study: str, places: Places) -> list[Path]:

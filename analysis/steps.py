@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from analysis.config import Study
-    from analysis.run import Plan
     from analysis.sources import Pulled
+
+
+MEMORY = "aggregated.json"
+"""In the local folder of a study: from what its tables were made."""
 
 
 @dataclass
@@ -64,45 +67,51 @@ def _advance(progress: tqdm[NoReturn]) -> None:
     progress.update()
 
 
-def run_study(study: Study, places: Places, *, jobs: int, dask: str | None = None) -> Manifest:
+@dataclass(frozen=True)
+class Finished:
+    """A run that came to its end, and how to tell of it in one line."""
+
+    manifest: Manifest
+    record: Record
+    tables: Path
+
+    def __str__(self) -> str:
+        files = [file for model in self.manifest.models for file in model.files]
+        held = f"{len(self.manifest.models)} models, {len(files)} files, {size(sum(file.bytes for file in files))}"
+        new, known = self.record.units_measured, self.record.units_known
+        took = seconds(sum(self.record.seconds.values()))
+        return f"{self.manifest.study}: {held}; measured {new} of {known} units now; {took}; tables in {self.tables}"
+
+
+def run_study(study: Study, places: Places, *, jobs: int, dask: str | None = None) -> Finished:
     """Pull, measure what is new, aggregate. What failed is in the manifest's failures."""
     from analysis import run
     from analysis.aggregate import aggregate
 
     usable(places.study(study.name))
-    record = Record()
+    record, local, tables = Record(), places.local(study.name), places.tables(study.name)
     with record.step("pull"):
         pulled = pull_study(study, places)
     with record.step("measure"):
         made = run.plan(study, pulled, places)
         outcomes = run.measure(made, places, jobs=jobs, dask=dask)
         manifest = run.manifest(study, made, outcomes)
-    manifest.write(places.local(study.name))
+    manifest.write(local)
     with record.step("aggregate"):
-        aggregate(manifest, places.shards, places.tables(study.name))
+        aggregate(manifest, places.shards, tables, local / MEMORY)
     record.units_measured, record.units_known = len(outcomes), len(made.units)
     record.peak_worker_bytes = max((outcome.peak_bytes for outcome in outcomes), default=0)
-    record.write(places.local(study.name), study)
-    _tell(study, made, record, places)
-    return manifest
-
-
-def _tell(study: Study, made: Plan, record: Record, places: Places) -> None:
-    files = sum(len(model.files) for model in made.models)
-    total = sum(file.bytes for model in made.models for file in model.files)
-    say(
-        f"{study.name}: {len(made.models)} models, {files} files, {size(total)}; measured {record.units_measured} of "
-        f"{record.units_known} units now, the others were done; {seconds(sum(record.seconds.values()))}; "
-        f"tables in {places.tables(study.name)}"
-    )
+    record.write(local, study)
+    return Finished(manifest, record, tables)
 
 
 def aggregate_study(study: str, places: Places) -> Manifest:
     """Make the tables again from the shards of the last run."""
     from analysis.aggregate import aggregate
 
-    manifest = read_manifest(places.local(study))
-    aggregate(manifest, places.shards, places.tables(study))
+    local = places.local(study)
+    manifest = read_manifest(local)
+    aggregate(manifest, places.shards, places.tables(study), local / MEMORY)
     return manifest
 
 

@@ -70,7 +70,7 @@ def test_plan_knows_sizes_before_anything_is_pulled(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert {model["state"] for model in found["models"]} == {"to download"}
-    assert sum(model["bytes"] for model in found["models"]) == 32_647_310
+    assert sum(model["bytes"] for model in found["models"]) == 32_647_077
     assert not (tmp_path / "cache").exists(), "planning makes nothing"
 
 

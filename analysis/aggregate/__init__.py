@@ -18,15 +18,17 @@ VERSION = 1
 """Raised when the same shards lead to other tables."""
 
 
-def aggregate(manifest: Manifest, shards: Path, folder: Path) -> bool:
-    """Write all tables of a study into `folder`. Returns whether there was anything new to do."""
-    path = folder / ".aggregated.json"
+def aggregate(manifest: Manifest, shards: Path, folder: Path, memory: Path) -> bool:
+    """Write all tables of a study into `folder`, unless the file `memory` says that they are there.
+
+    Returns whether there was anything new to do.
+    """
     source, made = _fingerprint(manifest), _digests(folder)
-    if None not in made.values() and _read(path) == {"aggregated": source, "tables": made}:
+    if None not in made.values() and _read(memory) == {"aggregated": source, "tables": made}:
         return False
     for name, data in build(ShardIndex(manifest, shards)).items():
         write_table(folder, TABLES[name], data)
-    write_atomically(path, json.dumps({"aggregated": source, "tables": _digests(folder)}).encode())
+    write_atomically(memory, json.dumps({"aggregated": source, "tables": _digests(folder)}).encode())
     return True
 
 
