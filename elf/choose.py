@@ -33,5 +33,7 @@ def choose(values: Values, dtype: str, shape: tuple[int, ...], codecs: Sequence[
     """
     coded = dtype if DTYPES[dtype].numpy is not None else "u8"
     short = [codec for _, codec in shortlist(values, coded, codecs)] if values.size else [Stored()]
-    payloads = (payload.encode(values, dtype, shape, codec, threads=threads) for codec in short)
+    payloads = [payload.encode(values, dtype, shape, codec, threads=threads) for codec in short]
+    if all(data is None for data in payloads):  # what the sample promised does not hold: not all values are constant
+        return choose(values, dtype, shape, [codec for codec in codecs if codec not in short], threads=threads)
     return min((data for data in payloads if data is not None), key=len)

@@ -83,3 +83,15 @@ def test_equal_tensors_give_equal_bytes_with_any_number_of_threads() -> None:
 def test_empty_tensors_are_coded() -> None:
     data = choose(np.empty(0, np.float32), "f32", (0, 3), candidates(np.empty(0, np.float32), "f32"))
     assert Payload(data).head.shape == (0, 3)
+
+
+@pytest.mark.parametrize("dtype", [name for name in DTYPES if DTYPES[name].numpy is not None])
+def test_a_sample_that_promises_too_much_is_not_the_end(dtype: str) -> None:
+    """Constant wherever the sample looks, and noise between."""
+    numpy = DTYPES[dtype].numpy
+    assert numpy is not None
+    raw = np.full((60_000, numpy.itemsize), 1, np.uint8)
+    raw[5_000:9_000] = np.random.default_rng(1).integers(0, 2 if dtype == "bool" else 256, (4_000, numpy.itemsize))
+    values = raw.reshape(-1).view(numpy)
+    data = choose(values, dtype, values.shape, candidates(values, dtype))
+    assert same_bits(Payload(data).decode(), values)
