@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from elf.errors import ElfError
 
 # An opcode of one byte can make an object of a hundred; the largest real checkpoints have some millions.
-MAX_STEPS = 10_000_000
+MAX_STEPS = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)

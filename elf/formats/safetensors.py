@@ -7,9 +7,11 @@ from pathlib import Path
 
 from elf.errors import ElfError
 from elf.formats.base import Bytes, ModelFile
-from elf.formats.found import Found, quoted
+from elf.formats.found import MAX_TENSORS, Found, quoted
 
 MAX_HEADER = 100_000_000  # the reference implementation's limit
+# How often a header of MAX_TENSORS tensors may hold what becomes an object of a hundred bytes when it is parsed.
+_MOST = {b"{": 2 * MAX_TENSORS, b"[": 6 * MAX_TENSORS, b'"': 20 * MAX_TENSORS}
 
 _DTYPES = {
     "BOOL": "bool", "U8": "u8", "I8": "i8", "U16": "u16", "I16": "i16", "U32": "u32", "I32": "i32", "U64": "u64",
@@ -45,6 +47,8 @@ def _header_length(data: Bytes) -> int:
 
 
 def _header(text: bytes) -> dict[str, object]:
+    if any(text.count(sign) > most for sign, most in _MOST.items()):
+        raise ElfError(f"the header has the signs of more than {MAX_TENSORS} tensors")
     try:
         header = json.loads(text.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:

@@ -93,6 +93,13 @@ def test_a_gigantic_header_is_refused_before_it_is_read(path: Path) -> None:
         open_model(path)
 
 
+def test_a_header_that_would_swell_is_refused_before_it_is_parsed(path: Path) -> None:
+    for swelling in (b"[]," * 2_000_000, b'"",' * 3_000_000):
+        _file(path, b'{"a": [' + swelling + b"0]}")
+        with pytest.raises(ElfError, match="the signs of more than"):
+            open_model(path)
+
+
 def test_a_truncated_header_is_refused_not_guessed(path: Path) -> None:
     _file(path, {"a": ENTRY})
     whole = path.read_bytes()
