@@ -34,8 +34,13 @@ def in_unit_interval(results: Results) -> tuple[str, str]:
     rows = results.parameters[
         (results.parameters["scope"] == "study") & results.parameters["n_in_unit_interval"].notna()
     ]
-    inside, total = int(rows["n_in_unit_interval"].sum()), int(rows["n_params"].sum())
-    return f"{100 * inside / total:.2f} %", f"of {total:,} float parameters of every role, optimizer state included"
+    by_dtype = {dtype: _share(group) for dtype, group in rows.groupby("dtype")}
+    note = f"of {int(rows['n_params'].sum()):,} float parameters of every role, optimizer state included"
+    return f"{_share(rows)} ({', '.join(f'{dtype} {share}' for dtype, share in by_dtype.items())})", note
+
+
+def _share(rows: pd.DataFrame) -> str:
+    return f"{100 * int(rows['n_in_unit_interval'].sum()) / int(rows['n_params'].sum()):.2f} %"
 
 
 MEASURED: dict[str, Callable[[Results], tuple[str, str]]] = {

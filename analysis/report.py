@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from html import escape
+from numbers import Integral
 from pathlib import Path
 from string import Template
 
@@ -100,7 +101,7 @@ def _table(data: pd.DataFrame) -> str:
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, int):
+    if isinstance(value, Integral):
         return f'<td class="number">{value:,}</td>'
     return f"<td>{escape(str(value))}</td>"
 
