@@ -34,7 +34,7 @@ def in_unit_interval(results: Results) -> tuple[str, str]:
     rows = results.parameters[
         (results.parameters["scope"] == "study") & results.parameters["n_in_unit_interval"].notna()
     ]
-    by_dtype = {dtype: _share(group) for dtype, group in rows.groupby("dtype")}
+    by_dtype = {str(dtype): _share(group) for dtype, group in rows.groupby("dtype")}
     note = f"of {int(rows['n_params'].sum()):,} float parameters of every role, optimizer state included"
     return f"{_share(rows)} ({', '.join(f'{dtype} {share}' for dtype, share in by_dtype.items())})", note
 
