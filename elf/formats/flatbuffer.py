@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 
 from elf.errors import ElfError
 
-MAX_TABLES = 2_000_000  # reached through all vectors of a file: offsets may point to one table again and again
+MAX_COST = 10_000_000  # of all that is visited: offsets may lead to one table or vector again and again
+TABLE_COST = 5  # a table; a number costs 1
 
 
 @dataclass(slots=True)
 class Buffer:
-    """The whole file, how many tables were visited, and the strings, which offsets may share."""
+    """The whole file, what visiting its parts has cost, and the strings, which offsets may share."""
 
     data: memoryview
-    visited: int = 0
+    cost: int = 0
     strings: dict[int, str] = field(default_factory=dict)
 
     def number(self, code: str, at: int) -> int:
@@ -25,11 +26,15 @@ class Buffer:
             raise ElfError(f"a flatbuffer offset leads to byte {at} of {len(self.data)}")
         return int(struct.unpack_from(code, self.data, at)[0])
 
+    def visit(self, cost: int) -> None:
+        """Count what is read. Raises ElfError when it is more than any model has."""
+        self.cost += cost
+        if self.cost > MAX_COST:
+            raise ElfError("the flatbuffer has more tables and numbers than any model")
+
     def table(self, at: int) -> Table:
         """The table that the offset at byte `at` points to."""
-        self.visited += 1
-        if self.visited > MAX_TABLES:
-            raise ElfError(f"the flatbuffer has more than {MAX_TABLES} tables")
+        self.visit(TABLE_COST)
         start = at + self.number("<I", at)
         layout = start - self.number("<i", start)
         return Table(self, start, layout, self.number("<H", layout))
@@ -75,6 +80,7 @@ class Table:
         """A vector of integers."""
         width = struct.calcsize(code)
         start, count = self.vector(slot, width)
+        self.buffer.visit(count)
         return list(struct.unpack_from(f"<{count}{code[-1]}", self.buffer.data, start)) if count else []
 
     def tables(self, slot: int) -> Iterator[Table]:

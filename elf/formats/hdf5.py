@@ -19,13 +19,12 @@ import numpy as np
 
 from elf.errors import ElfError
 from elf.formats.base import Bytes, ModelFile
-from elf.formats.found import FREE_BYTES, MAX_EXPANSION, MAX_NAME, Found, quoted
+from elf.formats.found import FREE_BYTES, MAX_EXPANSION, MAX_NAME, MAX_TENSORS, Found, quoted
 from elf.formats.zips import Window, is_zip, members
 from elf.tensor import DTYPES
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 KERAS = "model.weights.h5"
-MAX_OBJECTS = 1_000_000
 
 # The filters that come with HDF5 itself, and lzf, which comes with h5py. Any other would be a plugin.
 _FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "nbit", 6: "scaleoffset", 32000: "lzf"}
@@ -117,8 +116,8 @@ class _Reader:
                 if address not in self.seen:
                     self.seen[address] = None
                     groups.append((child, item))
-            if len(self.seen) > MAX_OBJECTS:
-                raise ElfError(f"there are more than {MAX_OBJECTS} objects in it")
+            if len(self.seen) + len(self.tensors) > 2 * MAX_TENSORS:
+                raise ElfError(f"there are more than {MAX_TENSORS} objects in it")
         return groups
 
     def _dataset(self, h5py: ModuleType, name: str, item: Any) -> None:

@@ -16,7 +16,7 @@ from elf.formats.rebuild import STORAGES, Storage, tensors_in
 from elf.formats.zips import Member, content, is_zip, members
 from elf.tensor import DTYPES
 
-_MAGIC = bytes.fromhex("80028a0a6cfc9c46f920 6aa850192e")  # 0x1950a86a20f9469cfc6c, pickled
+_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # 0x1950a86a20f9469cfc6c, pickled
 _PROTOCOL = 1001
 
 
@@ -25,8 +25,8 @@ def matches(path: Path, data: Bytes) -> bool:
     del path
     if is_zip(data):
         return _root(members(data)) is not None
-    head = data[: len(_MAGIC)].tobytes()
-    return len(head) > 1 and _MAGIC.startswith(head)
+    head = data[:32].tobytes()
+    return (len(head) > 1 and _MAGIC.startswith(head)) or _MAGIC[4:-1] in head  # other protocols frame the number
 
 
 def read(path: Path, data: Bytes) -> ModelFile:
@@ -67,6 +67,8 @@ def _reference(reference: Persistent) -> tuple[str, str, int, object]:
     _, kind, name, _, count, *view = key
     if kind.name not in STORAGES:
         raise ElfError(f"the storage class {quoted(kind.name)} is unknown")
+    if not isinstance(name, str | int):
+        raise ElfError("a storage has a key that is neither text nor a number")
     if type(count) is not int or not 0 <= count < 1 << 63:
         raise ElfError(f"storage {quoted(str(name))} has an impossible number of elements")
     return STORAGES[kind.name], str(name), count, view[0] if view else None
@@ -108,8 +110,8 @@ def _legacy(data: Bytes) -> list[Found]:
         values.append(pickle.root)
     _, protocol, _, root, keys = values
     if protocol != _PROTOCOL:
-        raise ElfError(f"protocol {quoted(str(protocol))} is not {_PROTOCOL}")
-    if not isinstance(keys, list):
+        raise ElfError(f"the protocol is not {_PROTOCOL}")
+    if not isinstance(keys, list) or not all(isinstance(key, str | int) for key in keys):
         raise ElfError("the list of storages is none")
     storages = _Stream(data, at, [str(key) for key in keys], persistents)
     return tensors_in(root, storages.resolve, data)

@@ -74,7 +74,7 @@ def tensors_in(root: object, resolve: Resolve, data: Bytes, prefix: str = "") ->
                 continue
         if isinstance(value, Call | Pairs | list | tuple) and id(value) not in seen:
             seen.add(id(value))
-            pending += ((depth + 1, *child) for child in _children(name, value))
+            pending += reversed([(depth + 1, *child) for child in _children(name, value)])
         if len(found) > MAX_TENSORS:
             raise ElfError(f"there are more than {MAX_TENSORS} tensors in it")
     return found
@@ -258,7 +258,7 @@ def _array_kind(dtype: object) -> tuple[str, str] | None:
         return None
     code, state = dtype.args[0], dtype.state
     order = state[1] if isinstance(state, tuple) and len(state) > 1 else "|"
-    return array_dtype(f"{order}{code}")
+    return array_dtype(order + code) if isinstance(order, str) and isinstance(code, str) else None
 
 
 def _content(content: object, data: Bytes) -> tuple[Bytes, int | None]| None:

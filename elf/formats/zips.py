@@ -12,7 +12,7 @@ import numpy as np
 
 from elf.errors import ElfError
 from elf.formats.base import Bytes
-from elf.formats.found import quoted
+from elf.formats.found import MAX_TENSORS, quoted
 
 MAGIC = b"PK\x03\x04"
 
@@ -45,6 +45,8 @@ def members(data: Bytes) -> dict[str, Member]:
             infos = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OverflowError, OSError) as error:
         raise ElfError(f"the zip directory cannot be read (truncated?): {error}") from error
+    if len(infos) > MAX_TENSORS:
+        raise ElfError(f"the zip directory names more than {MAX_TENSORS} files")
     found = {info.filename: _member(info, data) for info in infos}
     if len(found) < len(infos):
         raise ElfError("the zip directory names a file twice")

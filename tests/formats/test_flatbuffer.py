@@ -6,7 +6,7 @@ import format_files as files
 import pytest
 
 from elf.errors import ElfError
-from elf.formats.flatbuffer import MAX_TABLES, Buffer, Table
+from elf.formats.flatbuffer import MAX_COST, Buffer, Table
 
 
 def _root(**slots: object) -> Table:
@@ -55,11 +55,14 @@ def test_a_vector_that_claims_too_much_is_refused() -> None:
             read()
 
 
-def test_one_table_visited_again_and_again_is_refused() -> None:
-    buffer = _root(s0=("I", 1)).buffer
-    buffer.visited = MAX_TABLES
-    with pytest.raises(ElfError, match="more than"):
-        buffer.table(0)
+def test_one_table_or_vector_visited_again_and_again_is_refused() -> None:
+    root = _root(s0=files.Vector("i", range(100_000)))
+    for _ in range(MAX_COST // 100_000 - 1):
+        root.numbers(0, "<i")
+    with pytest.raises(ElfError, match="more tables and numbers"):
+        root.numbers(0, "<i")
+    with pytest.raises(ElfError, match="more tables and numbers"):
+        root.buffer.table(0)
 
 
 def test_a_shared_string_is_held_once() -> None:

@@ -167,6 +167,7 @@ def test_a_lying_count_in_the_old_format_is_refused(tmp_path: Path) -> None:
         (("storage", "FloatStorage", "0", "cpu", 4), "no storage"),
         (("storage", files.Name("torch", "StrangeStorage"), "0", "cpu", 4), "class 'StrangeStorage' is unknown"),
         (("storage", files.Name("torch", "FloatStorage"), "9", "cpu", 4), "storage '9' is missing"),
+        (("storage", files.Name("torch", "FloatStorage"), ("0",), "cpu", 4), "neither text nor a number"),
         (("storage", files.Name("torch", "FloatStorage"), "0", "cpu", 13), "holds 48 bytes, it claims 52"),
         (("storage", files.Name("torch", "FloatStorage"), "0", "cpu", -1), "impossible number"),
         (("storage", files.Name("torch", "FloatStorage"), "../data.pkl", "cpu", 1), "is missing"),
@@ -187,7 +188,14 @@ def test_objects_of_unknown_classes_do_not_stop_the_reading(tmp_path: Path) -> N
     assert not Path("ran").exists()
 
 
+def test_the_old_format_reads_in_any_pickle_protocol(tmp_path: Path) -> None:
+    content = files.Torch().legacy({})
+    framed = b"\x80\x04\x95" + struct.pack("<Q", 13) + content[2:]
+    with _open(tmp_path, framed) as model:
+        assert (model.format, model.tensors) == ("pytorch-legacy", [])
+
+
 def test_another_protocol_of_the_old_format_is_refused(tmp_path: Path) -> None:
     content = files.Torch().legacy({}).replace(files.pickled(1001), files.pickled(1002), 1)
-    with pytest.raises(ElfError, match="protocol '1002' is not 1001"):
+    with pytest.raises(ElfError, match="the protocol is not 1001"):
         _open(tmp_path, content)

@@ -153,6 +153,15 @@ def test_cycles_end_and_shared_containers_are_searched_once() -> None:
     assert _from_pickle(doubled, lambda _: _storage(FLOATS)) == {}
 
 
+def test_text_made_of_doubled_tuples_is_never_written_out() -> None:
+    doubled = b")" + b"2\x86" * 100  # its repr would be of 2^100 characters
+    dtype = b"cnumpy\ndtype\n" + doubled + b"\x85R"
+    scalar = b"\x80\x02cnumpy.core.multiarray\nscalar\n" + dtype + b"C\0\x86R."
+    assert _from_pickle(scalar, lambda _: _storage(FLOATS)) == {}
+    keyed = b"\x80\x02}" + doubled + b"K\1s."
+    assert _from_pickle(keyed, lambda _: _storage(FLOATS)) == {}
+
+
 def test_wrapped_tensors_do_not_multiply() -> None:
     twice = b"\x80\x02)" + b"q\0ctorch._utils\n_rebuild_parameter\nh\0h\0\x86\x85R" * 100 + b"."  # 2^100 paths
     assert _from_pickle(twice, lambda _: _storage(FLOATS)) == {}
