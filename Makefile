@@ -44,7 +44,7 @@ install: $(VENV)/installed  ## only create the environment
 
 $(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --quiet --require-hashes -r requirements.lock
-	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	$(PIP) install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/installed-test: requirements-test.lock $(VENV)/installed

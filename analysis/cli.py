@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from analysis.places import PROJECT, Places, places
+from analysis.places import PROJECT, Places, name_caches, places
 from analysis.progress import say
 from elf.errors import ElfError
 
@@ -32,6 +32,7 @@ EXAMPLES = """examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code."""
     options = parser().parse_args(arguments)
+    name_caches(places(getattr(options, "cache", None)).cache)
     try:
         return int(options.run(options) or 0)
     except ElfError as error:

@@ -58,7 +58,7 @@ def execute(source: Path, study: str, places: Places) -> nbformat.NotebookNode:
     with tempfile.TemporaryDirectory(prefix="nb-") as scratch:
         client = _client(notebook, Path(scratch))
         try:
-            client.execute(env=environment | {"IPYTHONDIR": scratch})
+            client.execute(env=environment)
         except CellExecutionError as error:
             raise ElfError(f"{source.name}: a cell failed: {error.ename}: {error.evalue}") from error
     return _quiet(notebook)
