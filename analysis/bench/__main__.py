@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from analysis.bench import hash_dedup
+from analysis.bench import hash_dedup, workers
 from analysis.bench.timing import report
 
 if __name__ == "__main__":
     sys.stdout.write(report("hash deduplication, one core", hash_dedup.stages()))
+    sys.stdout.write(workers.speedup())
