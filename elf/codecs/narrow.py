@@ -15,7 +15,10 @@ from elf.tensor import DTYPES
 
 TARGETS = ("bf16", "f16", "f32")
 """In coded bytes a dtype is named by its place here."""
-_LOOK = 64
+_UNUSED = {"f32": (1 << 13) - 1, "f64": (1 << 29) - 1}
+"""Mantissa bits that are zero in every value that any of the targets can hold."""
+
+_LOOK = 256
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,12 @@ class Narrow(Codec):
         return dtype in ("f32", "f64")
 
     def encode(self, values: Values, dtype: str) -> bytes | None:
+        low = bits_of(values)[:_LOOK] & bits_of(values).dtype.type(_UNUSED[dtype])
+        if low.any():
+            return None
         coded = []
         for index, target in enumerate(TARGETS[: 2 if dtype == "f32" else 3]):
-            if _exact(values[:_LOOK], dtype, target) and _exact(values, dtype, target):
+            if _exact(values, dtype, target):
                 coded.append(bytes([index]) + encode_best(narrow(values, target), target))
         return min(coded, key=len, default=None)
 

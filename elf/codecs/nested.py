@@ -1,7 +1,7 @@
 """The smallest of several codecs for one block: what remains after another codec's own step is coded by this.
 
 Codecs are tried on a sample first, and only those that are among the best there are tried on the whole. Over all
-tensors of the default study that costs 0.08 % of the size that trying everything gives without loss, and 0.05 % with
+tensors of the default study that costs 0.07 % of the size that trying everything gives without loss, and 0.03 % with
 Elf at its own bound.
 """
 
@@ -21,7 +21,7 @@ from elf.codecs.zstd import Zstd
 from elf.errors import ElfError
 
 RUNS = 4
-RUN = 1024
+RUN = 512
 TOLERANCE = 1.002
 """Codecs that are further than this from the smallest on a sample of four runs are not tried on the whole."""
 

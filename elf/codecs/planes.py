@@ -8,6 +8,7 @@ and when no plane above `low` gains, all bits are packed at exactly their number
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ def split(data: memoryview, count: int, word: int) -> list[tuple[NDArray[np.uint
     return planes
 
 
+@cache
 def _layout(low: int, bits: int) -> list[tuple[int, int]]:
     """Shift and width of every plane, from the lowest bit up."""
     widths = [8] * (low // 8) + [width for width in (4, 2, 1) if low % 8 & width] + [8] * -(-(bits - low) // 8)

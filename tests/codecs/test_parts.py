@@ -143,10 +143,10 @@ def test_a_codec_that_is_not_there_or_does_not_take_the_dtype_is_refused() -> No
 
 
 def test_the_sample_is_the_whole_of_a_short_array_and_a_small_part_of_a_long_one() -> None:
-    short, long = np.arange(8192), np.arange(100_000)
+    short, long = np.arange(4096), np.arange(100_000)
     assert sample(short) is short
     few = sample(long)
-    assert few.size == 4096
+    assert few.size == 2048
     assert (few[0], few[-1]) == (0, 99_999)
 
 
