@@ -83,7 +83,11 @@ LAYERS = Table(
         MODEL,
         FILE,
         Column("index", "count", "position of the tensor in the file"),
-        Column("format", "text", "format of the file: safetensors, pytorch, onnx, numpy, hdf5, keras, gguf, tflite"),
+        Column(
+            "format",
+            "text",
+            "of the file: safetensors, npy, npz, pytorch, pytorch-legacy, torchscript, onnx, hdf5, keras, gguf, tflite",
+        ),
         Column("layer", "text", "name of the tensor"),
         Column("role", "text", "weight, norm, bias, optimizer, scale or other"),
         Column("dtype", "text", "element type"),

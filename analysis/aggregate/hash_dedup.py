@@ -7,7 +7,7 @@ difference to the one inside it, whatever the order of the models: within a file
 (files - 1), within a family (models - 1), across the study (families - 1).
 
 Identities are partitioned by the top bits of the hash and each partition is grouped on its own, so that memory is
-bounded by a partition, not by the study.
+bounded by a partition, not by the study; inside SQL everything is a number, names are put back afterwards.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ REFERENCE_BYTES = 20
 """A recipe's entry: 16 bytes of hash, 4 of length."""
 INDEX_BYTES = 64
 """An index's entry for a unit that is kept."""
-PARTITION_ROWS = 20_000_000
+PARTITION_ROWS = 10_000_000
 
 SOURCES = {
     "file": (
         "files",
-        """SELECT 'whole' AS method, hash_hi AS hi, hash_lo AS lo, '' AS type, bytes, 1 AS n, path
+        """SELECT 'whole' AS method, hash_hi AS hi, hash_lo AS lo, 0 AS type, bytes, 1 AS n, path
            FROM shard WHERE bytes > 0""",
     ),
     "layer": (
         "layers",
         """SELECT method, hash_hi AS hi, hash_lo AS lo, stored AS bytes, 1 AS n, path,
-                  CASE method WHEN 'typed' THEN dtype || ' ' || shape::TEXT ELSE '' END AS type
+                  CASE method WHEN 'typed' THEN hash(dtype, shape) ELSE 0 END AS type
            FROM shard, (VALUES ('typed'), ('untyped')) AS methods(method) WHERE stored > 0""",
     ),
     "chunk": (
         "chunks",
-        """SELECT method || ' @ ' || anchor AS method, hash_hi AS hi, hash_lo AS lo, '' AS type, length AS bytes,
+        """SELECT method || ' @ ' || anchor AS method, hash_hi AS hi, hash_lo AS lo, 0 AS type, length AS bytes,
                   count AS n, path
            FROM shard""",
     ),
@@ -58,10 +58,11 @@ def dedup(index: ShardIndex) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`hash_dedup` at file, layer and chunk granularity, and `shared_bytes`."""
     version = index.manifest.measures[MEASURE]
     stores, shared = [], []
-    for granularity in SOURCES:
-        for connection in _partitions(index, granularity):
-            stores.append(_stores(connection, index.manifest.study).assign(granularity=granularity))
-            shared.append(connection.sql(SHARED_SQL).df().assign(granularity=granularity))
+    for granularity, (table, select) in SOURCES.items():
+        references = index.references(MEASURE, table)
+        for connection in _partitions(references, select):
+            stores.append(_stores(connection, references, index.manifest.study).assign(granularity=granularity))
+            shared.append(_shared(connection, references).assign(granularity=granularity))
     return (
         _costed(_summed(stores, spec.HASH_DEDUP.key, SUMS), version),
         _summed(shared, (*spec.SHARED_BYTES.key, "family_a", "family_b"), ["n_units", "bytes"]).assign(
@@ -86,52 +87,72 @@ def _costed(stores: pd.DataFrame, version: int) -> pd.DataFrame:
     )
 
 
-def _partitions(index: ShardIndex, granularity: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def _partitions(references: pd.DataFrame, select: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with table `unit` (one row per identity and file) for each partition of the identities."""
-    table, select = SOURCES[granularity]
-    references = index.references(MEASURE, table)
-    if references.empty:
-        return
     paths = sorted(set(references["path"]))
     rows = sum(pq.read_metadata(path).num_rows for path in paths)
     bits = max(0, math.ceil(math.log2(max(1, rows) / PARTITION_ROWS)))
-    for partition in range(1 << bits):
+    for partition in range(1 << bits if paths else 0):
         with duckdb.connect() as connection:
             connection.execute("SET preserve_insertion_order = false")
-            connection.register("reference", references)
+            connection.register("reference", _numbered(references))
             where = f"hash_hi >> {64 - bits} = {partition}" if bits else "true"
-            connection.execute(
-                f"""CREATE TABLE unit AS
-                WITH shard AS (SELECT *, filename AS path FROM read_parquet(?, filename = true) WHERE {where}),
-                     read AS ({select})
-                SELECT method, hi, lo, type, file, model, family, derived,
-                       sum(n) AS n, sum(n * bytes) AS bytes_in, max(bytes) AS bytes
-                FROM read JOIN reference USING (path) GROUP BY ALL""",
-                [paths],
-            )
+            connection.execute(UNIT_SQL.format(where=where, select=select), [paths])
             yield connection
 
 
-def _stores(connection: duckdb.DuckDBPyConnection, study: str) -> pd.DataFrame:
+def _numbered(references: pd.DataFrame) -> pd.DataFrame:
+    """References with numbers for names: the place of the name among all names of its kind, in order."""
+    numbers = {kind: pd.factorize(references[kind], sort=True)[0] for kind in ("file", "model", "family")}
+    return references.assign(**numbers)
+
+
+UNIT_SQL = """
+CREATE TABLE unit AS
+WITH shard AS (SELECT *, filename AS path FROM read_parquet(?, filename = true) WHERE {where}),
+     read AS ({select})
+SELECT method, hi, lo, type::UBIGINT AS type, file::INTEGER AS file, model::INTEGER AS model,
+       family::INTEGER AS family, derived, sum(n)::BIGINT AS n, sum(n * bytes)::BIGINT AS bytes_in,
+       max(bytes)::BIGINT AS bytes
+FROM read JOIN reference USING (path) GROUP BY ALL
+"""
+
+
+def _stores(connection: duckdb.DuckDBPyConnection, references: pd.DataFrame, study: str) -> pd.DataFrame:
     """Rows of hash_dedup for every scope, from one partition."""
-    frames = [_scope(connection, scope, study) for scope in SCOPES]
+    frames = [_scope(connection, scope, references, study) for scope in SCOPES]
     without: pd.DataFrame = connection.sql(WITHOUT_FAMILY_SQL).df()
-    return pd.concat([*frames, without])
+    return pd.concat([*frames, without.assign(name=_names(without["name"], references["family"]))])
 
 
-def _scope(connection: duckdb.DuckDBPyConnection, scope: str, study: str) -> pd.DataFrame:
+def _names(numbers: pd.Series, names: pd.Series) -> pd.Series:
+    """The names that `_numbered` gave numbers to."""
+    return numbers.map(dict(enumerate(sorted(set(names)))))
+
+
+def _scope(connection: duckdb.DuckDBPyConnection, scope: str, references: pd.DataFrame, study: str) -> pd.DataFrame:
     """A derived model stands for itself but counts in no family and not in the study."""
-    quoted = study.replace("'", "''")
-    name = f"'{quoted}'" if scope == "study" else scope
+    owner = "0" if scope == "study" else scope
     originals = "NOT derived" if scope in {"family", "study"} else "true"
     found: pd.DataFrame = connection.sql(
         f"""SELECT method, '{scope}' AS scope, name,
                    sum(n) AS n_units, count(*) AS n_unique, sum(bytes_in) AS bytes_in, sum(bytes) AS bytes_payload
-        FROM (SELECT method, {name} AS name, hi, lo, type, sum(n) AS n, sum(bytes_in) AS bytes_in, max(bytes) AS bytes
+        FROM (SELECT method, {owner} AS name, hi, lo, type, sum(n) AS n, sum(bytes_in) AS bytes_in, max(bytes) AS bytes
               FROM unit WHERE {originals} GROUP BY ALL)
         GROUP BY ALL"""
     ).df()
-    return found
+    return found.assign(name=study if scope == "study" else _names(found["name"], references[scope]))
+
+
+def _shared(connection: duckdb.DuckDBPyConnection, references: pd.DataFrame) -> pd.DataFrame:
+    """Rows of shared_bytes, from one partition."""
+    found: pd.DataFrame = connection.sql(SHARED_SQL).df()
+    names = {
+        f"{kind}_{side}": _names(found[f"{kind}_{side}"], references[kind])
+        for kind in ("model", "family")
+        for side in "ab"
+    }
+    return found.assign(**names)
 
 
 WITHOUT_FAMILY_SQL = """

@@ -25,7 +25,7 @@ from analysis.measures.hash_dedup import VALUES_OF
 from elf.tensor import DTYPES
 
 MEASURE = "hash_dedup"
-PARTITION_VALUES = 1 << 25
+PARTITION_VALUES = 1 << 23
 COUNTS = ["n_params", "n_in_unit_interval", "n_zero", "n_nonfinite", "n_f16_exact", "n_bf16_exact"]
 
 Distinct = Counter[tuple[str, str, str]]
