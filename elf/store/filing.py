@@ -1,0 +1,81 @@
+"""One model file: where it may be rounded, which pieces it has, and the recipe that puts it together again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import xxhash
+
+from elf.coding import typed
+from elf.formats import ModelFile
+from elf.payload import in_order
+from elf.rule import Rule, after
+from elf.skeleton import Layout, Range, cut
+from elf.store.manifest import Layer, Recipe
+from elf.store.objects import exact_key
+from elf.store.pieces import Piece, pieces
+from elf.store.storing import Storing
+from elf.store.tasks import Task, place
+from elf.tensor import Tensor
+
+SMALL = 1024
+"""Tensors below this stay in the skeleton: a file of its own, its name and its heads take more than sharing saves."""
+
+
+@dataclass
+class Filing:
+    """A model file on its way into a store."""
+
+    model: ModelFile
+    rule: Rule
+    storing: Storing
+
+    def run(self) -> Recipe:
+        """Store every piece that is not there yet. Raises ElfError as `Storing.store`."""
+        layout, tensors = cut(self.model, small=SMALL)
+        placed = list(zip(layout.ranges, tensors, strict=True))
+        layers = list(in_order(lambda pair: self._layer(*pair), placed, self.storing.jobs))
+        found = list(pieces(layout))
+        tasks = list(in_order(lambda piece: self._task(piece, layout, layers), found, self.storing.jobs))
+        keys = self.storing.store(tasks)
+        objects: dict[int | None, list[str]] = {}
+        rounded = set()
+        for piece, task, key in zip(found, tasks, keys, strict=True):
+            objects.setdefault(piece.layer, []).append(key)
+            if key != task.key:
+                rounded.add(piece.layer)
+        done = [
+            replace(layer, step=layer.step if index in rounded else None, objects=tuple(objects[index]))
+            for index, layer in enumerate(layers)
+        ]
+        skeleton = tuple(objects.get(None, ()))
+        return Recipe(self.model.format, layout.names[1:], layout.sizes, tuple(done), skeleton)
+
+    def _layer(self, where: Range, tensor: Tensor) -> Layer:
+        """The tensor with the step to which it may be rounded, if it may."""
+        step = None
+        names = (tensor, *self._aliases(tensor))
+        if all(self.rule.before(name).bound is not None for name in names):
+            values = typed(self.model.part(where.part)[where.start : where.stop], tensor.dtype)
+            bound = after(self.rule.before(tensor), values, tensor.dtype).bound
+            step = None if bound is None else bound.step(values, tensor.dtype)
+        return Layer(tensor.name, tensor.dtype, tensor.shape, tensor.role, where.part, where.start, step, ())
+
+    def _aliases(self, tensor: Tensor) -> Iterator[Tensor]:
+        """What would change with it."""
+        return (other for other in self.model.tensors if other.alias_of == tensor.name)
+
+    def _task(self, piece: Piece, layout: Layout, layers: Sequence[Layer]) -> Task:
+        data = piece.take(self.model)
+        self.model.release()
+        layer = None if piece.layer is None else layers[piece.layer]
+        return Task(
+            take=lambda: piece.take(self.model),
+            nbytes=data.size,
+            key=exact_key(data),
+            check=xxhash.xxh3_64_intdigest(data.data),
+            dtype="u8" if layer is None else layer.coded,
+            step=None if layer is None else layer.step,
+            place=place(layer, layout.skeleton_bytes if layer is None else layer.nbytes, piece.number),
+        )
