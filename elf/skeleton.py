@@ -173,17 +173,17 @@ def interleave(layout: Layout, skeleton: Iterable[Buffer], ranges: Iterable[Iter
 
     Raises ElfError when one of them has another length than the layout says.
     """
-    rest = _Pieces(skeleton)
+    rest = Pieces(skeleton)
     values = iter(ranges)
     for segment in layout.segments():
-        source = rest if segment.number is None else _Pieces(next(values, ()))
+        source = rest if segment.number is None else Pieces(next(values, ()))
         yield from source.take(segment.size)
         if segment.number is not None:
             source.end()
     rest.end()
 
 
-class _Pieces:
+class Pieces:
     """Byte strings that are taken in other lengths than they come in."""
 
     def __init__(self, pieces: Iterable[Buffer]) -> None:
@@ -200,6 +200,7 @@ class _Pieces:
         return True
 
     def take(self, size: int) -> Iterator[memoryview]:
+        """The next `size` bytes, not copied. Raises ElfError when there are fewer."""
         while size:
             if not self._next():
                 raise ElfError(f"{size} bytes are missing to put the file together")
@@ -208,12 +209,13 @@ class _Pieces:
             yield piece
 
     def end(self) -> None:
+        """Raises ElfError when something is left."""
         if self._next():
             raise ElfError("there are more bytes than the file has")
 
 
 def _write(streams: Sequence[BinaryIO], sizes: Sequence[int], pieces: Iterable[Buffer]) -> None:
-    rest = _Pieces(pieces)
+    rest = Pieces(pieces)
     for stream, size in zip(streams, sizes, strict=True):
         for piece in rest.take(size):
             stream.write(piece)

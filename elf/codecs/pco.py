@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from pcodec import ChunkConfig, standalone
 
 from elf.codecs.base import Codec, Values
@@ -24,7 +25,8 @@ class Pcodec(Codec):
         return numpy is not None and numpy.kind in "iuf" and numpy.itemsize > 1
 
     def encode(self, values: Values, dtype: str) -> bytes:
-        return bytes(standalone.simple_compress(values, ChunkConfig(compression_level=self.level)))
+        aligned = np.require(values, requirements="A")  # a mapped file's tensors may lie anywhere
+        return bytes(standalone.simple_compress(aligned, ChunkConfig(compression_level=self.level)))
 
     def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         try:
