@@ -13,6 +13,7 @@ bounded by a partition, not by the study; inside SQL everything is a number, nam
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Iterator
 
 import duckdb
@@ -27,7 +28,9 @@ REFERENCE_BYTES = 20
 """A recipe's entry: 16 bytes of hash, 4 of length."""
 INDEX_BYTES = 64
 """An index's entry for a unit that is kept."""
-PARTITION_ROWS = 10_000_000
+PARTITION_ROWS = 4_000_000
+"""Rows of shards in a partition: every partition reads all shards once, so it is not as small as could be."""
+CONFIG: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "1GB", "preserve_insertion_order": False}
 
 SOURCES = {
     "file": (
@@ -93,8 +96,10 @@ def _partitions(references: pd.DataFrame, select: str) -> Iterator[duckdb.DuckDB
     rows = sum(pq.read_metadata(path).num_rows for path in paths)
     bits = max(0, math.ceil(math.log2(max(1, rows) / PARTITION_ROWS)))
     for partition in range(1 << bits if paths else 0):
-        with duckdb.connect() as connection:
-            connection.execute("SET preserve_insertion_order = false")
+        with (
+            tempfile.TemporaryDirectory() as spill,
+            duckdb.connect(config=CONFIG | {"temp_directory": spill}) as connection,
+        ):
             connection.register("reference", _numbered(references))
             where = f"hash_hi >> {64 - bits} = {partition}" if bits else "true"
             connection.execute(UNIT_SQL.format(where=where, select=select), [paths])
