@@ -22,6 +22,9 @@ from elf.store.storing import Progress, Storing
 from elf.store.tasks import Task
 from elf.tensor import Tensor
 
+RELATIVES = ("auto", "none")
+"""What `relative_to` may be beside the name of a model: the most similar file of any model, or nothing."""
+
 
 @dataclass(frozen=True)
 class Added:
@@ -55,9 +58,9 @@ class Adding:
 
     def run(self, path: Path, name: str) -> Added:
         """Store all files and then the manifest. Raises ElfError when one cannot be read or changes meanwhile."""
-        self.catalog.refuse_taken(name)
+        self._check(path, name)
         self.stored = self._stored()
-        for source in self._survey(sources(path)):
+        for source in self._survey(sources(path, self.notes)):
             with opened(source.path) as model:
                 before = stamp(model)
                 self.units.append(self._unit(source, model))
@@ -66,7 +69,17 @@ class Adding:
         manifest = Manifest(name, tuple(self.units))
         self.catalog.commit(manifest)
         files = sum(len(unit.sizes) for unit in self.units)
-        return Added(name, files, manifest.nbytes, self.new_bytes, tuple(self.notes))
+        return Added(name, files, manifest.nbytes, self.new_bytes, tuple(dict.fromkeys(self.notes)))
+
+    def _check(self, path: Path, name: str) -> None:
+        """What can be refused before any work."""
+        if name in RELATIVES:
+            raise ElfError(f"a model cannot be called {name!r}: it means something else where a relative is named")
+        self.catalog.refuse_taken(name)
+        if self.relative_to not in RELATIVES:
+            self.catalog.manifest(self.relative_to)
+        if self.catalog.places.root.resolve().is_relative_to(path.resolve()):
+            raise ElfError(f"{path}: holds the store itself: choose a folder with one model")
 
     def _stored(self) -> list[Unit]:
         """The files of all models; one whose manifest is damaged is passed over, and said so."""
@@ -97,7 +110,7 @@ class Adding:
             self.progress(known.nbytes)
             return replace(known, path=source.name)
         storing = Storing(self.catalog.objects, self.jobs, self.progress, self._relatives)
-        recipe = Filing(model, self.rule, storing).run()
+        recipe = Filing(model, self.rule, storing, self.notes).run()
         keys, nbytes = self._store_recipe(recipe)
         self.new_bytes += storing.staged.nbytes
         lossy = describe(self.rule) if recipe.rounded else None
@@ -105,8 +118,9 @@ class Adding:
 
     def _known(self, sums: tuple[str, ...], others: tuple[str, ...]) -> Unit | None:
         """The same file where it is stored already, in no other way than is asked for, and undamaged."""
+        asked = None if self.rule.lossless else describe(self.rule)
         for unit in (*self.units, *self.stored):
-            if unit.sha256 == sums and unit.lossy in (None, describe(self.rule)) and self._intact(unit, others):
+            if unit.sha256 == sums and unit.lossy in (None, asked) and self._intact(unit, others):
                 return unit
         return None
 

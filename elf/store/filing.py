@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 import xxhash
 
 from elf.coding import typed
+from elf.errors import ElfError
 from elf.formats import ModelFile
+from elf.formats.base import one_error
 from elf.payload import in_order
 from elf.rule import Rule, after
-from elf.skeleton import Layout, Range, cut
+from elf.skeleton import Layout, Range, cut, seals
 from elf.store.manifest import Layer, Recipe
 from elf.store.objects import exact_key
 from elf.store.pieces import Piece, pieces
@@ -30,12 +32,14 @@ class Filing:
     model: ModelFile
     rule: Rule
     storing: Storing
+    notes: list[str]
+    """Gets what is worth knowing."""
 
     def run(self) -> Recipe:
         """Store every piece that is not there yet. Raises ElfError as `Storing.store`."""
         layout, tensors = cut(self.model, small=SMALL)
         placed = list(zip(layout.ranges, tensors, strict=True))
-        layers = list(in_order(lambda pair: self._layer(*pair), placed, self.storing.jobs))
+        layers = self._sealed(list(in_order(lambda pair: self._layer(*pair), placed, self.storing.jobs)))
         found = list(pieces(layout))
         tasks = list(in_order(lambda piece: self._task(piece, layout, layers), found, self.storing.jobs))
         keys = self.storing.store(tasks)
@@ -61,6 +65,18 @@ class Filing:
             bound = after(self.rule.before(tensor), values, tensor.dtype).bound
             step = None if bound is None else bound.step(values, tensor.dtype)
         return Layer(tensor.name, tensor.dtype, tensor.shape, tensor.role, where.part, where.start, step, ())
+
+    def _sealed(self, layers: list[Layer]) -> list[Layer]:
+        """The same; nothing is rounded where the container's checksums could not be made right again."""
+        rounded = [layer.range for layer in layers if layer.step is not None]
+        try:
+            for part in range(len(self.model.parts)):
+                with one_error(self.model.path, self.model.format):
+                    seals(self.model.part(part), [item for item in rounded if item.part == part])
+        except ElfError as error:
+            self.notes.append(f"kept exactly: {error}")
+            return [replace(layer, step=None) for layer in layers]
+        return layers
 
     def _aliases(self, tensor: Tensor) -> Iterator[Tensor]:
         """What would change with it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,22 +25,29 @@ class Source:
     name: str
 
 
-def sources(path: Path) -> list[Source]:
-    """The file, or every file of the folder, sorted by name; links to files are followed, links to folders are not.
+def sources(path: Path, notes: list[str]) -> list[Source]:
+    """The file, or every file of the folder, sorted by name; links to files are followed.
 
-    Raises ElfError when there is nothing, or a name that cannot be restored elsewhere.
+    Links to folders are not, which `notes` then says. Raises ElfError when there is nothing, or a name that cannot be
+    restored elsewhere.
     """
-    if not path.is_dir():
-        found = [Source(path, path.name)]
-    else:
-        with explained(path, "cannot be read"):
-            files = sorted(Path(folder, name) for folder, _, names in os.walk(path) for name in names)
-        found = [Source(file, file.relative_to(path).as_posix()) for file in files]
+    found = [Source(path, path.name)] if not path.is_dir() else list(_within(path, notes))
     if not found:
         raise ElfError(f"{path}: there are no files in it")
     for source in found:
         check_path(source.name)
-    return found
+    return sorted(found, key=lambda source: source.name)
+
+
+def _within(folder: Path, notes: list[str]) -> Iterator[Source]:
+    def refuse(error: OSError) -> None:
+        raise error
+
+    with explained(folder, "cannot be read"):
+        for here, folders, files in os.walk(folder, onerror=refuse):
+            links = [Path(here, name) for name in folders if Path(here, name).is_symlink()]
+            notes += [f"left out: {link} is a link to a folder" for link in links]
+            yield from (Source(Path(here, name), Path(here, name).relative_to(folder).as_posix()) for name in files)
 
 
 def opened(path: Path, notes: list[str] | None = None) -> ModelFile:
