@@ -15,8 +15,15 @@ from elf.payload import Payload
 from elf.tensor import DTYPES
 
 
-def encode(array: NDArray[Any], *, bound: float | Bound | None = None, lossless: bool = False, dtype: str | None = None,
-           relative: NDArray[Any] | None = None, threads: int = 1) -> bytes:
+def encode(
+    array: NDArray[Any],
+    *,
+    bound: float | Bound | None = None,
+    lossless: bool = False,
+    dtype: str | None = None,
+    relative: NDArray[Any] | None = None,
+    threads: int = 1,
+) -> bytes:
     """Code an array of any shape and memory order into the fewest bytes that a codec of the library gives.
 
     Without `bound`, f32 is kept within 2^-24 and f64 within 2^-53 of every value, and everything else exactly. `bound`

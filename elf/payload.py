@@ -93,8 +93,15 @@ class Head:
         ])  # fmt: skip
 
 
-def encode(values: Values, dtype: str, shape: tuple[int, ...], codec: Codec, *, block_bytes: int = BLOCK_BYTES,
-           threads: int = 1) -> bytes | None:
+def encode(
+    values: Values,
+    dtype: str,
+    shape: tuple[int, ...],
+    codec: Codec,
+    *,
+    block_bytes: int = BLOCK_BYTES,
+    threads: int = 1,
+) -> bytes | None:
     """Code a tensor; None when the codec is not for these values.
 
     `values`: 1-D, contiguous, of the NumPy type of `dtype`, or uint8 where it has none. Raises ElfError when `dtype`,
@@ -104,8 +111,15 @@ def encode(values: Values, dtype: str, shape: tuple[int, ...], codec: Codec, *, 
     return None if None in pieces else b"".join(piece for piece in pieces if piece is not None)
 
 
-def encode_pieces(values: Values, dtype: str, shape: tuple[int, ...], codec: Codec, *, block_bytes: int = BLOCK_BYTES,
-                  threads: int = 1) -> Iterator[bytes | None]:
+def encode_pieces(
+    values: Values,
+    dtype: str,
+    shape: tuple[int, ...],
+    codec: Codec,
+    *,
+    block_bytes: int = BLOCK_BYTES,
+    threads: int = 1,
+) -> Iterator[bytes | None]:
     """`encode` piece by piece, so that a large tensor is never in memory twice; a last None where that gives None."""
     head = _head(values, dtype, shape, codec, block_bytes)
     yield head.bytes

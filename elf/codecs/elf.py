@@ -104,8 +104,17 @@ class Elf(Codec):
         codes = _scratch.get("codes", wide.size, bits.dtype)
         most = 31 if wide.itemsize == 4 else 62
         limit = kind(min(float(np.nextafter(kind(2**most), kind(0))) * 2.0**self.step, float(np.finfo(kind).max)))
-        broken = quantize(wide, bits, codes, restored, limit, kind(2.0**-self.step), kind(2.0**self.step),
-                          kind(self.bound), bits.dtype.type(8 * wide.itemsize - 1))
+        broken = quantize(
+            wide,
+            bits,
+            codes,
+            restored,
+            limit,
+            kind(2.0**-self.step),
+            kind(2.0**self.step),
+            kind(self.bound),
+            bits.dtype.type(8 * wide.itemsize - 1),
+        )
         return codes, bool(broken == 0)
 
     def _spread(self, wide: Floats) -> tuple[int, int]:

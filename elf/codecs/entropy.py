@@ -16,8 +16,13 @@ _MAGICLESS = zstandard.FORMAT_ZSTD1_MAGICLESS
 # Planes hold no repeated phrases: a tiny match finder with long matches only is faster than level 1, and its output is
 # smaller, because a few false matches do not break up the literals. Levels below 1 switch the Huffman coder off.
 _PLANE = zstandard.ZstdCompressionParameters(
-    format=_MAGICLESS, window_log=17, hash_log=6, min_match=7, strategy=zstandard.STRATEGY_FAST,
-    write_content_size=False, write_checksum=False,
+    format=_MAGICLESS,
+    window_log=17,
+    hash_log=6,
+    min_match=7,
+    strategy=zstandard.STRATEGY_FAST,
+    write_content_size=False,
+    write_checksum=False,
 )
 
 _local = threading.local()

@@ -261,7 +261,7 @@ def _array_kind(dtype: object) -> tuple[str, str] | None:
     return array_dtype(order + code) if isinstance(order, str) and isinstance(code, str) else None
 
 
-def _content(content: object, data: Bytes) -> tuple[Bytes, int | None]| None:
+def _content(content: object, data: Bytes) -> tuple[Bytes, int | None] | None:
     """An array's elements, and where they lie if they are stored as they are; None if they are pickled objects."""
     if isinstance(content, Call) and isinstance(content.args, tuple) and content.args:
         content = content.args[0]  # of _codecs.encode(text, "latin1"), or bytearray(bytes)

@@ -109,4 +109,3 @@ SAMPLES: dict[str, Callable[[], Sample]] = {
 
 SUFFIXES = {"safetensors": ".safetensors", "onnx": ".onnx", "tflite": ".tflite"}
 """Formats without a magic number at the very start, which a short file can be told by its name alone."""
-
