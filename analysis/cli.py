@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from analysis.errors import UsageError
 from analysis.places import PROJECT, Places, name_caches, places
 from analysis.progress import say
 from elf.errors import ElfError
@@ -51,10 +52,6 @@ def _code(error: ElfError) -> int:
     from analysis.config import ConfigError
 
     return 2 if isinstance(error, ConfigError | UsageError) else 1
-
-
-class UsageError(ElfError):
-    """A call that names something that is not there."""
 
 
 def parser() -> argparse.ArgumentParser:

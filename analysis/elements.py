@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.measures.hash_dedup import VALUES_OF
+from analysis.shards import VALUES_OF
 from elf.kernels.distinct import (
     PAGE_STARTS,
     PAGES,

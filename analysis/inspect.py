@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.cli import UsageError
 from analysis.config import Family, HubEntry, ModelEntry, PathEntry, Study
 from analysis.config.load import registry
+from analysis.errors import UsageError
 from analysis.manifest import Manifest
 from analysis.places import Places
 from analysis.results import Results, read

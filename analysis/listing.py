@@ -7,7 +7,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from analysis.cli import UsageError
+from analysis.errors import UsageError
 from analysis.places import PROJECT, Places, is_published
 from analysis.tables import write_atomically
 from analysis.text import table

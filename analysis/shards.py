@@ -14,7 +14,6 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -23,7 +22,8 @@ import pyarrow.parquet as pq
 
 from elf.errors import ElfError
 
-Emit = Callable[[str, pa.Table], None]
+VALUES_OF = "values-"
+"""What the name of a table of distinct values starts with; the dtype follows. Its one column is `value`, sorted."""
 
 
 def shard_key(content: list[str], measure: str, version: int, params: dict[str, object], reader: str) -> str:
@@ -85,9 +85,8 @@ class ShardWriter:
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     """Sorted 64-bit patterns are stored as differences: a quarter of their size."""
-    values = [field.name for field in schema if field.name == "value"]
-    encoding = dict.fromkeys(values, "DELTA_BINARY_PACKED")
-    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False, column_encoding=encoding or None)
+    encoding = {"value": "DELTA_BINARY_PACKED"} if path.name.startswith(VALUES_OF) else None
+    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False, column_encoding=encoding)
 
 
 def _sync(path: Path) -> None:

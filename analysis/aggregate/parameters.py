@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from analysis import tables as spec
 from analysis.aggregate.shard_index import ShardIndex
-from analysis.measures.hash_dedup import VALUES_OF
+from analysis.shards import VALUES_OF
 from elf.tensor import DTYPES
 
 MEASURE = "hash_dedup"

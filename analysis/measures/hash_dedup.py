@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from elf.formats.base import ModelFile
 
 
-VALUES_OF = "values-"
-"""What the name of a shard's table of values starts with; the dtype follows."""
-
-
 def _power_of_two(size: int) -> int:
     if size & (size - 1):
         raise ValueError(f"{size} is not a power of two")

@@ -15,7 +15,6 @@ from analysis.sources.sums import Sums
 
 if TYPE_CHECKING:
     from analysis.sources.lock import Lock
-from elf.errors import ElfError
 
 
 @dataclass(frozen=True)
@@ -54,15 +53,6 @@ class SourceFailure:
     file: str
     error: str
     reason: str
-
-
-class SourceError(ElfError):
-    """A model that cannot be had. `kind` is the short name in failures.csv, `file` the file at fault, if any."""
-
-    def __init__(self, kind: str, reason: str, file: str = "") -> None:
-        super().__init__(reason)
-        self.kind = kind
-        self.file = file
 
 
 @dataclass

@@ -13,7 +13,8 @@ import numpy as np
 
 from analysis.config import Derivation, DeriveEntry, Family
 from analysis.config.entries import Entry
-from analysis.sources.base import Context, Found, Model, SourceError, WeightFile
+from analysis.sources.base import Context, Found, Model, WeightFile
+from analysis.sources.errors import SourceError
 from analysis.sources.floats import LAYOUTS, cast
 from analysis.sources.folders import about, discard, partial, publish, verified
 from analysis.sources.safetensors_out import Piece, write_safetensors

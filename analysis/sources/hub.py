@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from analysis.config import Family, HubEntry
 from analysis.config.entries import Entry
-from analysis.sources.base import Context, Found, Model, SourceError, WeightFile, in_order
+from analysis.sources.base import Context, Found, Model, WeightFile, in_order
+from analysis.sources.errors import SourceError
 from analysis.sources.patterns import matches
 from analysis.sources.sums import Sums
 from analysis.tables import write_atomically

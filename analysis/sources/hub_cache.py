@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from analysis.config import Family, HubCacheEntry
 from analysis.config.entries import Entry
-from analysis.sources.base import Context, Found, Model, SourceError, WeightFile, in_order
+from analysis.sources.base import Context, Found, Model, WeightFile, in_order
+from analysis.sources.errors import SourceError
 from analysis.sources.patterns import matches
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError:
 )
 from huggingface_hub.hf_api import RepoFile
 
-from analysis.sources.base import SourceError, describe
+from analysis.sources.base import describe
+from analysis.sources.errors import SourceError
 
 T = TypeVar("T")
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from analysis.config import Family, PathEntry
 from analysis.config.entries import Entry
-from analysis.sources.base import Context, Found, Model, SourceError, SourceFailure, WeightFile, in_order
+from analysis.sources.base import Context, Found, Model, SourceFailure, WeightFile, in_order
+from analysis.sources.errors import SourceError
 from analysis.sources.patterns import matches
 
 

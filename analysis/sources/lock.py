@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from analysis.config.document import read_document
-from analysis.sources.base import SourceError
+from analysis.sources.errors import SourceError
 from analysis.tables import write_atomically
 
 _HEAD = """\

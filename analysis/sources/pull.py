@@ -10,8 +10,9 @@ from pathlib import Path
 
 from analysis.config import DeriveEntry, Family, HubCacheEntry, HubEntry, ModelEntry, PathEntry, PypiEntry, Study
 from analysis.config.entries import Entry
-from analysis.sources.base import Context, Found, Model, Source, SourceError, SourceFailure, describe
+from analysis.sources.base import Context, Found, Model, Source, SourceFailure, describe
 from analysis.sources.derive import pull_derive
+from analysis.sources.errors import SourceError
 from analysis.sources.folders import sweep_partials
 from analysis.sources.hub import pull_hub
 from analysis.sources.hub_cache import pull_hub_cache

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from analysis.config import Family, PypiEntry
 from analysis.config.entries import Entry
-from analysis.sources.base import Context, Found, Model, SourceError, WeightFile
+from analysis.sources.base import Context, Found, Model, WeightFile
+from analysis.sources.errors import SourceError
 from analysis.sources.folders import discard, partial, publish, verified
 from analysis.sources.unpack import unpack
 

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from analysis.sources.base import SourceError
+from analysis.sources.errors import SourceError
 from analysis.sources.patterns import matches
 
 MAX_GAIN = 100
