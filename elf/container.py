@@ -14,18 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from elf.codecs.elf import Elf
 from elf.coding import typed
 from elf.errors import ElfError
 from elf.formats import ModelFile, open_model
 from elf.formats.base import Bytes, map_file
 from elf.formats.found import quoted
 from elf.index import INDEX, MAX_HEADER, VERSION, Index, Row
-from elf.payload import EARNED, Payload
+from elf.payload import EARNED, Payload, in_order
 from elf.skeleton import Segment
 from elf.tensor import DTYPES, Tensor
 
 LARGEST_BLOCK = 1 << 26
 """Decoded bytes of a block at most, so that reading a part of a tensor never asks for much more than that part."""
+
+WINDOW = 1 << 22
+"""Bytes of a piece of a tensor: a multiple of every width."""
 
 _EXPANSION = 1000
 """Of the index, at most: JSON of real names shrinks to a tenth."""
@@ -90,6 +94,18 @@ class ElvesFile(Mapping[str, NDArray[Any]]):
         """The tensor's shape, without decoding it. Raises KeyError when there is no such tensor."""
         return self._rows[name].tensor.shape
 
+    def bound_of(self, name: str) -> float | None:
+        """How far any value of the tensor may be from the original's; None when every bit is kept.
+
+        Raises KeyError when there is no such tensor, and ElfError when what says so is damaged.
+        """
+        bounds = []
+        for segment, _, _ in self._over(self._rows[name].tensor):
+            if segment.number is not None:
+                codec = self.payload(self.index.ranges[segment.number][1]).head.codec
+                bounds += [codec.bound] if isinstance(codec, Elf) else []
+        return max(bounds, default=None)
+
     def bytes(self, tensor: Tensor, *, threads: int = 1) -> Bytes:
         """The tensor's bytes, little-endian in C order: uint8, shape (tensor.nbytes,). Raises ElfError when damaged."""
         row = self._rows[tensor.name]
@@ -104,22 +120,38 @@ class ElvesFile(Mapping[str, NDArray[Any]]):
             raise self._error(error, tensor.name) from error
         return stored if tensor.axes is None else _reordered(stored, tensor, tensor.axes)
 
+    def pieces(self, tensor: Tensor, *, threads: int = 1) -> Iterator[Bytes]:
+        """`bytes` in pieces of WINDOW bytes and less; of a tensor that is stored plain, no more is ever in memory."""
+        row = self._rows[tensor.name]
+        spans = [(at, min(at + WINDOW, tensor.nbytes)) for at in range(0, tensor.nbytes, WINDOW)]
+        if row.payload is None or tensor.axes is not None:
+            whole = self.bytes(tensor, threads=threads)
+            yield from (whole[start:stop] for start, stop in spans)
+            return
+        try:
+            payload = self.payload(row)
+            yield from in_order(lambda span: decode_bytes(payload, *span), spans, threads)
+        except ElfError as error:
+            raise self._error(error, tensor.name) from error
+
     def payload(self, row: Row) -> Payload:
         """The coded bytes of a tensor that has any. Raises ElfError when their head or index is damaged."""
         assert row.payload is not None
-        payload = self._payload(row.payload)
-        if payload.head.dtype != row.tensor.dtype or payload.head.nbytes != row.tensor.nbytes:
-            raise ElfError(f"damaged tensor: it holds {payload.head.nbytes} bytes of {payload.head.dtype}")
+        try:
+            payload = self._payload(row.payload)
+            if payload.head.dtype != row.tensor.dtype or payload.head.nbytes != row.tensor.nbytes:
+                raise ElfError(f"damaged tensor: it holds {payload.head.nbytes} bytes of {payload.head.dtype}")
+        except ElfError as error:
+            raise self._error(error, row.tensor.name) from error
         return payload
 
     def skeleton(self, number: int) -> Bytes:
         """Piece `number` of the skeleton: uint8. Raises ElfError when it is damaged."""
         if self._piece is None or self._piece[0] != number:
-            payload = self._payload(len(self.index.payloads) + number)
-            piece = self.index.piece
-            if payload.head.dtype != "u8" or payload.head.nbytes != min(piece, self._bones - number * piece):
-                raise self._error(ElfError(f"damaged skeleton: piece {number} has the wrong length"))
-            self._piece = number, payload.decode()
+            try:
+                self._piece = number, self._decode_skeleton(number)
+            except ElfError as error:
+                raise ElfError(f"{self.path}: piece {number} of the skeleton: {error}") from error
         return self._piece[1]
 
     def close(self) -> None:
@@ -139,9 +171,12 @@ class ElvesFile(Mapping[str, NDArray[Any]]):
     ) -> None:
         self.close()
 
-    @property
-    def _bones(self) -> int:
-        return self.index.layout.skeleton_bytes
+    def _decode_skeleton(self, number: int) -> Bytes:
+        payload = self._payload(len(self.index.payloads) + number)
+        size = min(self.index.piece, self.index.layout.skeleton_bytes - number * self.index.piece)
+        if payload.head.dtype != "u8" or payload.head.nbytes != size:
+            raise ElfError(f"damaged: it holds {payload.head.nbytes} bytes instead of {size}")
+        return payload.decode()
 
     def _payload(self, number: int) -> Payload:
         if number not in self._payloads:
@@ -153,16 +188,21 @@ class ElvesFile(Mapping[str, NDArray[Any]]):
 
     def _read(self, tensor: Tensor) -> Bytes:
         """Bytes of a tensor that has none of its own, from the skeleton and from other tensors'."""
-        start, stop = tensor.offset or 0, (tensor.offset or 0) + tensor.nbytes
         if tensor.nbytes > EARNED * self._data.size:
             raise ElfError(f"damaged index: {tensor.nbytes} bytes in a file of {self._data.size}")
-        first = bisect_right(self._segments, (tensor.part, start), key=lambda segment: (segment.part, segment.stop))
-        found = []
-        for segment in self._segments[first:]:
-            if segment.part != tensor.part or segment.start >= stop:
-                break
-            found.append(self._read_segment(segment, max(start, segment.start), min(stop, segment.stop)))
+        found = [self._read_segment(*over) for over in self._over(tensor)]
         return np.concatenate(found) if found else np.empty(0, np.uint8)
+
+    def _over(self, tensor: Tensor) -> Iterator[tuple[Segment, int, int]]:
+        """The segments that a plain tensor's bytes lie in, and from where to where."""
+        if tensor.offset is None:
+            return
+        start, stop = tensor.offset, tensor.offset + tensor.nbytes
+        first = bisect_right(self._segments, (tensor.part, start), key=lambda segment: (segment.part, segment.stop))
+        for segment in self._segments[first:]:
+            if (segment.part, segment.start) >= (tensor.part, stop):
+                return
+            yield segment, max(start, segment.start), min(stop, segment.stop)
 
     def _read_segment(self, segment: Segment, start: int, stop: int) -> Bytes:
         if segment.number is not None:
@@ -190,6 +230,8 @@ class ElvesFile(Mapping[str, NDArray[Any]]):
         return self._restored.bytes(original)
 
     def _error(self, error: ElfError, name: str | None = None) -> ElfError:
+        if str(error).startswith(f"{self.path}: "):
+            return error
         where = f"{self.path}: " if name is None else f"{self.path}: tensor {quoted(name)}: "
         return ElfError(f"{where}{error}")
 

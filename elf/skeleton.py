@@ -26,8 +26,8 @@ from elf.formats.found import quoted
 from elf.formats.zips import Window, is_zip, members
 from elf.tensor import Tensor
 
-SMALL = 512
-"""Tensors below this many bytes stay in the skeleton: an entry of their own would cost more than coding them saves."""
+SMALL = 1024
+"""Tensors below this many bytes stay in the skeleton: an entry of their own costs more than coding them saves."""
 
 PIECE = 1 << 24
 """Bytes of a piece of skeleton unless asked otherwise."""
