@@ -38,7 +38,7 @@ class Filing:
     def run(self) -> Recipe:
         """Store every piece that is not there yet. Raises ElfError as `Storing.store`."""
         layout, tensors = cut(self.model, small=SMALL)
-        placed = list(zip(layout.ranges, tensors, strict=True))
+        placed = list(zip(layout.ranges, self._with_aliases(tensors), strict=True))
         layers = self._sealed(list(in_order(lambda pair: self._layer(*pair), placed, self.storing.jobs)))
         found = list(pieces(layout))
         tasks = list(in_order(lambda piece: self._task(piece, layout, layers), found, self.storing.jobs))
@@ -56,10 +56,16 @@ class Filing:
         skeleton = tuple(objects.get(None, ()))
         return Recipe(self.model.format, layout.names[1:], layout.sizes, tuple(done), skeleton)
 
-    def _layer(self, where: Range, tensor: Tensor) -> Layer:
-        """The tensor with the step to which it may be rounded, if it may."""
-        step = None
-        names = (tensor, *self._aliases(tensor))
+    def _with_aliases(self, tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+        """Each tensor with those that would change with it."""
+        aliases: dict[str | None, list[Tensor]] = {}
+        for tensor in self.model.tensors:
+            aliases.setdefault(tensor.alias_of, []).append(tensor)
+        return ([tensor, *aliases.get(tensor.name, ())] for tensor in tensors)
+
+    def _layer(self, where: Range, names: Sequence[Tensor]) -> Layer:
+        """The tensor with the step to which it may be rounded, if it may under all of its names."""
+        step, tensor = None, names[0]
         if all(self.rule.before(name).bound is not None for name in names):
             values = typed(self.model.part(where.part)[where.start : where.stop], tensor.dtype)
             bound = after(self.rule.before(tensor), values, tensor.dtype).bound
@@ -77,10 +83,6 @@ class Filing:
             self.notes.append(f"kept exactly: {error}")
             return [replace(layer, step=None) for layer in layers]
         return layers
-
-    def _aliases(self, tensor: Tensor) -> Iterator[Tensor]:
-        """What would change with it."""
-        return (other for other in self.model.tensors if other.alias_of == tensor.name)
 
     def _task(self, piece: Piece, layout: Layout, layers: Sequence[Layer]) -> Task:
         data = piece.take(self.model)
