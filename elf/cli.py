@@ -316,7 +316,15 @@ def _difference_cells(item: Difference) -> tuple[str, ...]:
     return item.name, item.dtype, str(item.n_params), share, str(item.changed_bits), *shown
 
 
-COMMANDS: tuple[Callable[[Commands], None], ...] = (_add_compress, _add_decompress, _add_info, _add_verify, _add_diff)
+def _add_store(commands: Commands) -> None:
+    from elf.store.cli import add_commands
+
+    add_commands(commands)
+
+
+COMMANDS: tuple[Callable[[Commands], None], ...] = (
+    _add_compress, _add_decompress, _add_info, _add_verify, _add_diff, _add_store,
+)  # fmt: skip
 """Each adds one subcommand (see `command`); modules behind it are imported when it runs, not before."""
 
 
@@ -324,7 +332,10 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Aligned columns; those of numbers to the right."""
     cells = [tuple(header), *rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    right = [all(not row[column] or row[column][0].isdigit() for row in cells[1:]) for column in range(len(header))]
+    right = [
+        all(not row[column] or row[column].lstrip("-")[:1].isdigit() for row in cells[1:])
+        for column in range(len(header))
+    ]
     lines = [
         "  ".join(
             cell.rjust(width) if r else cell.ljust(width) for cell, width, r in zip(row, widths, right, strict=True)

@@ -14,7 +14,10 @@ from elf.payload import Payload
 from elf.store.objects import Header, exact_key, rounded_key, viewed
 from elf.tensor import DTYPES
 
-HOPE = 1.05
+WORTH = 0.95
+"""A delta must take at most this of what the best other codec takes: it makes reading slower, and ties models."""
+
+HOPE = 1.0
 """A delta that takes more than this of what the best other codec takes on a sample is not tried on the whole."""
 
 
@@ -73,7 +76,7 @@ def delta_ratio(values: Values, dtype: str, base: Values) -> float:
 
 
 def _against(values: Values, dtype: str, base: Values, best: bytes) -> bytes | None:
-    """The smallest delta if it takes less than the payload `best`; only tried where a sample says that it may."""
+    """The smallest delta if it is worth it beside the payload `best`; only tried where a sample says that it may be."""
     if base.shape != values.shape:
         return None
     few = sample(values)
@@ -81,4 +84,4 @@ def _against(values: Values, dtype: str, base: Values, best: bytes) -> bytes | N
     if delta_ratio(values, dtype, base) > HOPE * ratio:
         return None
     coded = choose(values, dtype, values.shape, [delta.against(base) for delta in DELTAS])
-    return coded if len(coded) < len(best) else None
+    return coded if len(coded) <= WORTH * len(best) else None

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import xxhash
 
 from elf.coding import typed
+from elf.decide import decisions
 from elf.errors import ElfError
 from elf.formats import ModelFile
 from elf.formats.base import one_error
 from elf.payload import in_order
-from elf.rule import Rule, after
+from elf.rule import Decision, Rule, after
 from elf.skeleton import Layout, Range, cut, seals
 from elf.store.manifest import Layer, Recipe
 from elf.store.objects import exact_key
@@ -38,8 +39,9 @@ class Filing:
     def run(self) -> Recipe:
         """Store every piece that is not there yet. Raises ElfError as `Storing.store`."""
         layout, tensors = cut(self.model, small=SMALL)
-        placed = list(zip(layout.ranges, self._with_aliases(tensors), strict=True))
-        layers = self._sealed(list(in_order(lambda pair: self._layer(*pair), placed, self.storing.jobs)))
+        decided = decisions(self.model, layout, tensors, self.rule)
+        placed = list(zip(layout.ranges, tensors, decided, strict=True))
+        layers = self._sealed(list(in_order(lambda each: self._layer(*each), placed, self.storing.jobs)))
         found = list(pieces(layout))
         tasks = list(in_order(lambda piece: self._task(piece, layout, layers), found, self.storing.jobs))
         keys = self.storing.store(tasks)
@@ -56,19 +58,12 @@ class Filing:
         skeleton = tuple(objects.get(None, ()))
         return Recipe(self.model.format, layout.names[1:], layout.sizes, tuple(done), skeleton)
 
-    def _with_aliases(self, tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-        """Each tensor with those that would change with it."""
-        aliases: dict[str | None, list[Tensor]] = {}
-        for tensor in self.model.tensors:
-            aliases.setdefault(tensor.alias_of, []).append(tensor)
-        return ([tensor, *aliases.get(tensor.name, ())] for tensor in tensors)
-
-    def _layer(self, where: Range, names: Sequence[Tensor]) -> Layer:
-        """The tensor with the step to which it may be rounded, if it may under all of its names."""
-        step, tensor = None, names[0]
-        if all(self.rule.before(name).bound is not None for name in names):
+    def _layer(self, where: Range, tensor: Tensor, decision: Decision) -> Layer:
+        """The tensor with the step to which it may be rounded, if it may."""
+        step = None
+        if decision.bound is not None:
             values = typed(self.model.part(where.part)[where.start : where.stop], tensor.dtype)
-            bound = after(self.rule.before(tensor), values, tensor.dtype).bound
+            bound = after(decision, values, tensor.dtype).bound
             step = None if bound is None else bound.step(values, tensor.dtype)
         return Layer(tensor.name, tensor.dtype, tensor.shape, tensor.role, where.part, where.start, step, ())
 
