@@ -109,6 +109,7 @@ class ElvesFile(Mapping[str, NDArray[Any]]):
     def bytes(self, tensor: Tensor, *, threads: int = 1) -> Bytes:
         """The tensor's bytes, little-endian in C order: uint8, shape (tensor.nbytes,). Raises ElfError when damaged."""
         row = self._rows[tensor.name]
+        tensor = row.tensor
         try:
             if row.payload is not None:
                 stored = self.payload(row).decode(threads=threads).view(np.uint8)
@@ -123,6 +124,7 @@ class ElvesFile(Mapping[str, NDArray[Any]]):
     def pieces(self, tensor: Tensor, *, threads: int = 1) -> Iterator[Bytes]:
         """`bytes` in pieces of WINDOW bytes and less; of a tensor that is stored plain, no more is ever in memory."""
         row = self._rows[tensor.name]
+        tensor = row.tensor
         spans = [(at, min(at + WINDOW, tensor.nbytes)) for at in range(0, tensor.nbytes, WINDOW)]
         if row.payload is None or tensor.axes is not None:
             whole = self.bytes(tensor, threads=threads)
