@@ -23,6 +23,7 @@ from analysis.sources.patterns import matches
         ("x/[!a]*", ["x/b"], ["x/a", "x//"]),
         ("a+(b).bin", ["a+(b).bin"], ["aab.bin"]),
         ("[", ["["], ["x"]),
+        ("[!]", ["[!]"], ["a"]),
         ("a[]^]b", ["a^b", "a]b"], ["acb"]),
         ("[z-a]*", [], ["z", "a", "m"]),
         ("meta-llama/*", ["meta-llama/Llama-3"], ["meta-llama-2/x", "x/meta-llama/y"]),
