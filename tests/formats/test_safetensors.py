@@ -156,7 +156,8 @@ def test_twenty_gigabytes_open_in_little_memory(path: Path) -> None:
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size + size)  # sparse: no bytes on the disk
     code = (
-        "import sys; from pathlib import Path; from analysis.units import peak_bytes; from elf.formats import open_model\n"
+        "import sys; from pathlib import Path; from elf.formats import open_model\n"
+        "from analysis.units import peak_bytes\n"
         "model = open_model(Path(sys.argv[1])); tensor = model.tensors[-1]\n"
         "view = model.bytes(tensor); assert view.size == tensor.nbytes and not view[-1]; model.release()\n"
         "print(peak_bytes())"
