@@ -33,6 +33,13 @@ def test_every_subcommand_it_names_exists() -> None:
     assert all(re.search(rf"^    {name} ", done.stdout, re.MULTILINE) for name in named)
 
 
+def test_the_claims_it_shows_are_what_the_command_prints() -> None:
+    [shown] = re.findall(r"```text\n(claim .*?)```", README, re.DOTALL)
+    call = [sys.executable, "-m", "analysis", "claims", "default", "--results", "results"]
+    done = subprocess.run(call, cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert shown.rstrip() == done.stdout.rstrip()
+
+
 def test_every_file_it_links_to_exists() -> None:
     links = re.findall(r"\]\(([^):#]+)\)", README)
     assert links
