@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from elf.errors import ElfError
 
@@ -293,7 +294,7 @@ def diff(options: argparse.Namespace) -> int:
 
     found = compare(options.first, options.second, bound=options.bound)
     if options.json:
-        print(json.dumps({"within": found.within, **asdict(found)}))
+        print(json.dumps({"within": found.within, **_finite(asdict(found))}))
         return int(not found.within)
     header = ("tensor", "dtype", "values", "changed", "bits changed", "largest error", "error / RMS", "allowed")
     changed = [item for item in found.tensors if item.changed_values]
@@ -307,6 +308,15 @@ def diff(options: argparse.Namespace) -> int:
         f"{equal} tensors equal, {len(changed)} changed, {'within' if found.within else 'not within'} what is allowed"
     )
     return int(not found.within)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: it is the text "inf" there."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return "inf" if value == math.inf else value
 
 
 def _difference_cells(item: Difference) -> tuple[str, ...]:
