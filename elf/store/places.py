@@ -17,6 +17,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+import xxhash
+
 from elf.errors import ElfError
 from elf.files import replacing
 from elf.formats.found import quoted
@@ -31,8 +33,9 @@ _KNOWN = {"store.json", "objects", "models", "lock", "lock.publish"}
 
 
 def description(version: int = VERSION) -> bytes:
-    """The content of store.json."""
-    return f'{{"format": "elves store", "version": {version}}}\n'.encode()
+    """The content of store.json, which every version writes like this: a damaged one is no newer one."""
+    check = xxhash.xxh3_64_hexdigest(f"elves store {version}".encode())
+    return f'{{"format": "elves store", "version": {version}, "checksum": "{check}"}}\n'.encode()
 
 
 class Places:
@@ -70,8 +73,8 @@ class Places:
         if not path.is_file():
             raise ElfError(f"{self.root}: is no store: there is no store.json")
         content = read_whole(path, 1 << 10)
-        found = re.fullmatch(rb'\{"format": "elves store", "version": ([1-9][0-9]{0,8})\}\n', content)
-        if found is None:
+        found = re.match(rb'\{"format": "elves store", "version": ([1-9][0-9]{0,8}),', content)
+        if found is None or content != description(int(found[1])):
             raise ElfError(f"{path}: damaged: it should read {description().decode().strip()}")
         return int(found[1])
 

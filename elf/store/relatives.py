@@ -10,11 +10,17 @@ from elf.store.manifest import Recipe
 from elf.store.objects import Objects
 from elf.store.tasks import Place, Task, place
 
-CANDIDATES = 4
+CANDIDATES = 64
 """Files that are compared by values, those with the most bytes under the same names first."""
 
+FINALISTS = 4
+"""Files that are left after a first comparison on a single piece."""
+
 SAMPLED = 4
-"""Pieces of the new file that are compared, the largest first."""
+"""Pieces of the new file on which finalists are compared, the largest first."""
+
+PROBE = 1 << 16
+"""The first comparison is on the smallest piece of at least so many bytes."""
 
 
 def places(recipe: Recipe) -> dict[Place, str]:
@@ -37,10 +43,13 @@ def best_relative(wanted: Sequence[Task], recipes: Iterable[Recipe], objects: Ob
             ranked.append((shared, found))
     ranked.sort(key=lambda pair: -pair[0])
     best = [found for _, found in ranked[:CANDIDATES]]
-    if len(best) < 2:
-        return best[0] if best else {}
-    sampled = sorted((item for item in wanted if item.place[0]), key=lambda item: -item.nbytes)[:SAMPLED]
-    return min(best, key=lambda found: sum(_expected(item, found, objects) for item in sampled))
+    large = sorted((item for item in wanted if item.place[0]), key=lambda item: -item.nbytes)
+    probe = [item for item in large if item.nbytes >= PROBE][-1:] or large[:1]
+    for compared, kept in ((probe, FINALISTS), (large[:SAMPLED], 1)):
+        if len(best) > kept:
+            costs = [sum(_expected(item, found, objects) for item in compared) for found in best]
+            best = [found for _, found in sorted(zip(costs, best, strict=True), key=lambda pair: pair[0])][:kept]
+    return best[0] if best else {}
 
 
 def _expected(item: Task, found: dict[Place, str], objects: Objects) -> float:

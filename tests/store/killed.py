@@ -2,8 +2,9 @@
 
     python killed.py kill|fill STORE VERB SOURCE OUT
 
-A step is anything that changes, or may change, a file in the child's copy of STORE, OUT/<step>. With `kill` it is killed by SIGKILL
-just before that step; with `fill` no file of the copy may grow beyond <step> * 200 bytes, as on a disk that is full.
+A step is anything that changes, or may change, a file in the child's copy of STORE, OUT/<step>. With `kill` it is
+killed by SIGKILL just before that step; with `fill` no file of the copy may grow beyond <step> * 500 bytes, as on a
+disk that is full.
 Ends with the first child that reaches its end, and prints how many did not.
 """
 
@@ -17,6 +18,9 @@ import signal
 import sys
 from pathlib import Path
 
+import numpy as np
+
+import elf
 from elf.errors import ElfError
 from elf.rule import Rule
 from elf.store import Store
@@ -54,7 +58,7 @@ def child(how: str, step: int, verb: str, copy: Path, source: Path) -> int:
     if how == "kill":
         killed_at(step, copy)
     else:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200 * step, 200 * step))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300 * step, 300 * step))
     try:
         run(verb, Store(copy), source)
     except ElfError:
@@ -62,8 +66,15 @@ def child(how: str, step: int, verb: str, copy: Path, source: Path) -> int:
     return 0
 
 
+def warm_up() -> None:
+    """Load what coding loads, once for all children; no thread is started, since those are not inherited."""
+    values = np.random.default_rng(0).normal(size=1000).astype("<f4")
+    elf.decode(elf.encode(values, lossless=True, relative=values[::-1].copy()), relative=values[::-1].copy())
+
+
 def main(how: str, template: Path, verb: str, source: Path, out: Path) -> None:
     """See above."""
+    warm_up()
     for step in itertools.count(1):
         shutil.copytree(template, out / str(step))
         process = os.fork()

@@ -26,6 +26,11 @@ def weights(seed: int, *, rows: int = 40, layers: int = 2) -> Tensors:
     return made
 
 
+def single(seed: int) -> Tensors:
+    """A model of one tensor."""
+    return {"weight": weights(seed, rows=20, layers=1)["layer.0.weight"]}
+
+
 def tuned(tensors: Tensors, seed: int) -> Tensors:
     """A fine-tune: every float value moved by a few units in its last place."""
     rng = np.random.default_rng(seed)

@@ -7,22 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from store_models import LOSSLESS, files, is_sound, objects, restored, save, tuned, weights
+from store_models import LOSSLESS, files, is_sound, objects, restored, save, single, tuned
 
 from elf.errors import ElfError
 from elf.rule import Rule
 from elf.store import Store
+from elf.store.places import description
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """A base, its fine-tune, and both of them rounded."""
     made = Store(tmp_path / "store")
-    base = weights(1, layers=1)
+    base = single(1)
     for name, tensors in (("base", base), ("tuned", tuned(base, 2))):
         save(tmp_path / name / "m.safetensors", tensors)
         made.add(tmp_path / name, name, rule=LOSSLESS)
-    made.add(save(tmp_path / "rounded" / "m.safetensors", weights(3, layers=1)), "rounded", rule=Rule())
+    made.add(save(tmp_path / "rounded" / "m.safetensors", single(3)), "rounded", rule=Rule())
     return made
 
 
@@ -46,7 +47,7 @@ def test_a_flip_of_any_byte_is_found_and_its_file_named(store: Store) -> None:
     contents = {path: path.read_bytes() for path in paths}
     longest = max(map(len, contents.values()))
     rng = np.random.default_rng(0)
-    every = set(range(500)) | set(range(longest - 500, longest)) | set(rng.integers(0, longest, 100).tolist())
+    every = set(range(400)) | set(range(longest - 100, longest)) | set(rng.integers(0, longest, 100).tolist())
     for at in sorted(every):
         hit = [path for path in paths if at < len(contents[path])]
         for path in hit:
@@ -76,7 +77,7 @@ def test_a_truncated_lengthened_or_missing_file_is_named(store: Store) -> None:
 
 
 def test_damage_is_told_with_the_models_that_it_costs(store: Store) -> None:
-    base = [path for path in objects(store) if path.stat().st_size > 2000]
+    base = [path for path in objects(store) if path.stat().st_size > 600]
     costs = set()
     for path in base:
         content = path.read_bytes()
@@ -148,7 +149,7 @@ def test_a_damaged_model_that_is_removed_leaves_a_sound_store(store: Store) -> N
 
 
 def test_a_newer_store_is_refused_by_name(store: Store) -> None:
-    (store.path / "store.json").write_bytes(b'{"format": "elves store", "version": 2}\n')
+    (store.path / "store.json").write_bytes(description(2))
     for call in (Store.list, Store.stats, Store.verify, Store.gc):
         with pytest.raises(ElfError, match="this store has format version 2; this library reads version 1"):
             call(store)

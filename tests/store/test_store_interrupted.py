@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from store_models import LOSSLESS, files, is_sound, restored, save, tuned, weights
+from store_models import LOSSLESS, files, is_sound, restored, save, single, tuned, weights
 
 from elf.errors import ElfError
 from elf.store import Store
@@ -21,11 +21,9 @@ PATH = {**os.environ, "PYTHONPATH": str(HERE.parent.parent)}
 def template(tmp_path: Path) -> Store:
     """A store with a model, and with objects that gc will remove: one of them the base of another."""
     store = Store(tmp_path / "template")
-    base = weights(1, layers=1)
-    for name, tensors in (("gone", base), ("tuned", tuned(base, 2)), ("old", weights(3, layers=1))):
+    for name, tensors in (("gone", single(1)), ("tuned", tuned(single(1), 2)), ("old", single(3))):
         store.add(save(tmp_path / name / "m.safetensors", tensors), name, rule=LOSSLESS)
-    save(tmp_path / "new" / "m.safetensors", tuned(weights(3, layers=1), 4))
-    save(tmp_path / "new" / "other.safetensors", weights(5, layers=1))
+    save(tmp_path / "new" / "m.safetensors", {**tuned(single(3), 4), "more": single(5)["weight"]})
     store.remove("gone")
     store.remove("tuned")
     return store
@@ -47,7 +45,7 @@ def test_an_add_that_does_not_end_leaves_what_was_there_and_can_be_done_again(
     how: str, template: Store, tmp_path: Path
 ) -> None:
     left = interrupted(how, "add", template, tmp_path / "new", tmp_path / "out")
-    assert len(left) > 10
+    assert len(left) > 5
     for number, store in enumerate(left):
         found = store.verify()
         assert (found.damages, found.strangers) == ((), ())
@@ -64,7 +62,7 @@ def test_an_add_that_does_not_end_leaves_what_was_there_and_can_be_done_again(
 @pytest.mark.parametrize("verb", ["gc", "remove"])
 def test_a_gc_or_remove_that_is_killed_leaves_a_sound_store(verb: str, template: Store, tmp_path: Path) -> None:
     left = interrupted("kill", verb, template, tmp_path, tmp_path / "out")
-    assert len(left) > 2
+    assert len(left) >= 2
     for number, store in enumerate(left):
         assert is_sound(store)
         assert restored(store, "old", tmp_path / f"back{number}") == files(tmp_path / "old")
@@ -95,7 +93,7 @@ def test_writers_and_gc_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
     models = {"one": base, "two": tuned(base, 2), "three": {**base, "more": weights(3)["layer.0.weight"]}}
     for name, tensors in models.items():
         save(tmp_path / name / "m.safetensors", tensors)
-    tasks = [(tmp_path / name, name, 12) for name in models] + [("gc", "-", 30)]
+    tasks = [(tmp_path / name, name, 8) for name in models] + [("gc", "-", 20)]
     store = Store(tmp_path / "store")
     store.add(tmp_path / "one", "zero", rule=LOSSLESS)
     running = [
