@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
 
 from elf.choose import choose
 from elf.codecs.base import Codec, Values
@@ -20,6 +23,37 @@ from elf.tensor import DTYPES
 
 LARGE = 1 << 25
 """Tensors of more bytes than this are never coded in memory as a whole."""
+
+
+STRIDE = 1 << 26
+"""Bytes of a mapped file that are read before their memory is given back."""
+
+
+class Passing(np.ndarray[Any, Any]):
+    """A large mapped tensor that gives memory back while it is read: whoever reads it takes slices, one after another.
+
+    Slices are plain arrays, and stay valid.
+    """
+
+    release: Callable[[], None]
+    taken: int
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key).view(np.ndarray)
+        self.taken += found.nbytes
+        if self.taken > STRIDE:
+            self.taken = 0
+            self.release()
+        return found
+
+
+def passing(values: Values, release: Callable[[], None]) -> Values:
+    """`values`, as `Passing` if they are many; `release` gives the memory of the mapped file back."""
+    if values.nbytes <= LARGE:
+        return values
+    made = values.view(Passing)
+    made.release, made.taken = release, 0
+    return made
 
 
 def typed(data: Bytes, dtype: str) -> Values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
@@ -155,6 +156,12 @@ class ElvesFile(Mapping[str, NDArray[Any]]):
             except ElfError as error:
                 raise ElfError(f"{self.path}: piece {number} of the skeleton: {error}") from error
         return self._piece[1]
+
+    def release(self) -> None:
+        """Give the memory of the mapped file back; it is read again when touched."""
+        mapping = getattr(self._data.base, "obj", None)
+        if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+            mapping.madvise(mmap.MADV_DONTNEED)
 
     def close(self) -> None:
         """Forget the mapped file; arrays handed out are their own."""

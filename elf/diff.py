@@ -116,11 +116,12 @@ def _difference(one: Source, mine: Tensor, other: Source, yours: Tensor, bound: 
 
 def _pieces(source: Source, tensor: Tensor) -> Iterator[Bytes]:
     if isinstance(source, ElvesFile):
-        yield from source.pieces(tensor)
-        return
-    data = source.bytes(tensor)
-    for start in range(0, data.size, WINDOW):
-        yield data[start : start + WINDOW]
+        pieces = source.pieces(tensor)
+    else:
+        data = source.bytes(tensor)
+        pieces = (data[start : start + WINDOW] for start in range(0, data.size, WINDOW))
+    for piece in pieces:
+        yield piece
         source.release()
 
 

@@ -30,6 +30,7 @@ def export(file: ElvesFile, target: Path, *, jobs: int = 1, progress: Progress |
         for tensor in tensors:
             for piece in file.pieces(tensor, threads=jobs):
                 stream.write(piece.data)
+                file.release()
                 if progress is not None:
                     progress(piece.size)
 

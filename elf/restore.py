@@ -7,6 +7,7 @@ from pathlib import Path
 
 import xxhash
 
+from elf.coding import STRIDE
 from elf.container import ElvesFile, decode_bytes
 from elf.errors import ElfError
 from elf.formats.found import quoted
@@ -36,11 +37,16 @@ def restored(file: ElvesFile, *, jobs: int = 1, progress: Progress | None = None
     """All bytes of all parts in order. A part that holds nothing lossy is checked against the original's digest."""
     pieces = Pieces(_joined(file, jobs))
     lossy = {item.part for item in lossy_ranges(file)}
+    done = 0
     for part, size in enumerate(file.index.sizes):
         digest = xxhash.xxh3_128()
         for piece in pieces.take(size):
             digest.update(piece)
             yield piece
+            done += len(piece)
+            if done > STRIDE:
+                done = 0
+                file.release()
             if progress is not None:
                 progress(len(piece))
         if part not in lossy and digest.hexdigest() != file.index.digests[part]:

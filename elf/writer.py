@@ -15,7 +15,7 @@ import xxhash
 from elf.choose import candidates, choose
 from elf.codecs import LOSSLESS
 from elf.codecs.zstd import Zstd
-from elf.coding import LARGE, pieces, typed
+from elf.coding import LARGE, STRIDE, passing, pieces, typed
 from elf.container import ElvesFile, is_elves
 from elf.errors import ElfError
 from elf.files import replacing
@@ -152,6 +152,12 @@ class _Writer:
                 return
             yield number
 
+    def _parts(self, data: Bytes) -> Iterator[Bytes]:
+        """A mapped range in parts, each let go when the next is asked for."""
+        for start in range(0, data.size, STRIDE):
+            yield data[start : start + STRIDE]
+            self.model.release()
+
     def _data(self, number: int) -> Bytes:
         item = self.layout.ranges[number]
         return self.model.part(item.part)[item.start : item.stop]
@@ -180,16 +186,24 @@ class _Writer:
         self._hash(item.part, item.stop)
         if alone:
             return True
-        data = self._data(number)
-        first = self.first.setdefault((self._kind(number), xxhash.xxh3_128_digest(data.data)), number)
-        if first == number or not _equal(self._data(first), data):
+        digest = xxhash.xxh3_128()
+        for part in self._parts(self._data(number)):
+            digest.update(part.data)
+        first = self.first.setdefault((self._kind(number), digest.digest()), number)
+        if first == number or not self._equal(first, number):
             return True
         self.same[number] = first
         return False
 
+    def _equal(self, one: int, other: int) -> bool:
+        """Whether two ranges have the same bytes: a digest alone can be forged."""
+        pairs = zip(self._parts(self._data(one)), self._parts(self._data(other)), strict=True)
+        return all(np.array_equal(mine, yours) for mine, yours in pairs)
+
     def _hash(self, part: int, stop: int) -> None:
         """Digest a part up to `stop`."""
-        self.hashes[part].update(self.model.part(part)[self.hashed[part] : stop].data)
+        for data in self._parts(self.model.part(part)[self.hashed[part] : stop]):
+            self.hashes[part].update(data.data)
         self.hashed[part] = stop
 
     def _coded(self, numbers: list[int]) -> Iterator[Iterator[bytes]]:
@@ -202,7 +216,7 @@ class _Writer:
 
     def _pieces(self, number: int, threads: int) -> Iterator[bytes]:
         tensor = self.stored[number]
-        values = typed(self._data(number), tensor.dtype)
+        values = passing(typed(self._data(number), tensor.dtype), self.model.release)
         decision = self.decisions[number] = after(self.decisions[number], values, tensor.dtype)
         codecs = candidates(values, tensor.dtype, decision.bound)
         yield from pieces(values, tensor.dtype, tensor.shape, codecs, threads=threads)
@@ -210,6 +224,7 @@ class _Writer:
     def _write_bones(self, stream: BinaryIO, piece: bytes) -> int:
         """Write a piece of the skeleton and return its coded length."""
         self.progress(len(piece))
+        self.model.release()
         return stream.write(_code_bytes(piece))
 
     def _index(self, bones: list[int]) -> Index:
@@ -234,12 +249,6 @@ def _why_kept(tensor: Tensor) -> str:
     if tensor.alias_of is not None:
         return "it is stored in the bytes of another tensor"
     return "it is not stored plain" if tensor.offset is None else "it is small"
-
-
-def _equal(one: Bytes, other: Bytes) -> bool:
-    """Compared by parts, so that nothing of their size is made."""
-    parts = range(0, one.size, 1 << 24)
-    return all(np.array_equal(one[at : at + (1 << 24)], other[at : at + (1 << 24)]) for at in parts)
 
 
 def _code_bytes(data: bytes) -> bytes:

@@ -378,13 +378,11 @@ def test_a_bound_that_is_asked_for_is_kept(bound: float | Bound, tmp_path: Path)
     assert 0 < error <= allowed
 
 
-def test_large_tensors_give_the_bytes_of_small_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond a limit a tensor is coded in passes; and batches do not matter."""
+def test_how_tensors_are_batched_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = written("model.pt", tmp_path / "from")
     before = coded(source).read_bytes()
     monkeypatch.setattr("elf.writer.LARGE", 100)
     monkeypatch.setattr("elf.writer.BATCH", 2000)
-    monkeypatch.setattr("elf.coding.LARGE", 100)
     assert coded(source, jobs=3).read_bytes() == before
 
 
