@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from elf.choose import choose
-from elf.codecs import DELTAS, LOSSLESS
-from elf.codecs.base import Codec, Values
-from elf.codecs.elf import Elf
+from elf.choose import choose, plain_codecs
+from elf.codecs import DELTAS
+from elf.codecs.base import Values
 from elf.codecs.nested import sample
 from elf.formats.base import Bytes
 from elf.payload import Payload
@@ -61,11 +60,6 @@ def as_values(data: Bytes, dtype: str) -> Values:
     numpy = DTYPES[dtype].numpy
     assert numpy is not None  # see `Layer.coded`
     return viewed(data, numpy)
-
-
-def plain_codecs(step: int | None) -> list[Codec]:
-    """Every codec that needs no base."""
-    return [*([] if step is None else [Elf(step)]), *LOSSLESS]
 
 
 def delta_ratio(values: Values, dtype: str, base: Values) -> float:

@@ -65,6 +65,7 @@ class Filing:
             values = typed(self.model.part(where.part)[where.start : where.stop], tensor.dtype)
             bound = after(decision, values, tensor.dtype).bound
             step = None if bound is None else bound.step(values, tensor.dtype)
+            self.model.release()
         return Layer(tensor.name, tensor.dtype, tensor.shape, tensor.role, where.part, where.start, step, ())
 
     def _sealed(self, layers: list[Layer]) -> list[Layer]:
@@ -81,7 +82,6 @@ class Filing:
 
     def _task(self, piece: Piece, layout: Layout, layers: Sequence[Layer]) -> Task:
         data = piece.take(self.model)
-        self.model.release()
         layer = None if piece.layer is None else layers[piece.layer]
         return Task(
             take=lambda: piece.take(self.model),

@@ -31,7 +31,9 @@ class Piece:
 
     def take(self, model: ModelFile) -> Bytes:
         """A copy, which stays what it is when the file changes: uint8, shape (nbytes,)."""
-        return np.concatenate([model.part(part)[start:stop] for part, start, stop in self.spans])
+        data = np.concatenate([model.part(part)[start:stop] for part, start, stop in self.spans])
+        model.release()
+        return data
 
 
 def pieces(layout: Layout) -> Iterator[Piece]:

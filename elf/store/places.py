@@ -55,10 +55,11 @@ class Places:
             strangers = sorted(path.name for path in self.root.iterdir() if not _ours(path))
             if strangers:
                 raise ElfError(f"{self.root}: is no store and not empty (there is {quoted(strangers[0])})")
+        with self.sharing(), explained(self.root):  # gc would take what is being written for what was left behind
             self.objects.mkdir(exist_ok=True)
             self.models.mkdir(exist_ok=True)
-        with replacing(self.root / "store.json") as (stream,):
-            stream.write(description())
+            with replacing(self.root / "store.json") as (stream,):
+                stream.write(description())
 
     def check(self) -> None:
         """Raises ElfError unless the folder is a store that this library can read."""

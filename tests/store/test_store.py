@@ -324,6 +324,16 @@ def test_a_folder_that_is_no_store_is_left_alone(tmp_path: Path) -> None:
     assert files(tmp_path / "mine") == {"thesis.tex": b""}
 
 
+def test_a_store_that_was_killed_while_it_was_made_can_be_made_again(store: Store, tmp_path: Path) -> None:
+    (store.path / "objects").mkdir(parents=True)
+    (store.path / "lock").touch()
+    (store.path / f".store.json.{'0' * 16}.tmp").write_bytes(b"{")
+    path = save(tmp_path / "a.safetensors", weights(1))
+    added(store, path, "a")
+    assert restored(store, "a", tmp_path / "back") == files(path)
+    assert store.gc().partial == 1
+
+
 def test_gc_removes_what_nobody_needs_and_says_beforehand(store: Store, tmp_path: Path) -> None:
     for seed in (1, 2):
         store.add(save(tmp_path / f"{seed}.safetensors", weights(seed)), str(seed))
