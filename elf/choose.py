@@ -14,6 +14,7 @@ from elf.codecs import DELTAS, LOSSLESS
 from elf.codecs.base import Codec, Values
 from elf.codecs.elf import Elf
 from elf.codecs.nested import shortlist
+from elf.codecs.steps import Steps
 from elf.codecs.stored import Stored
 from elf.tensor import DTYPES
 
@@ -21,9 +22,13 @@ from elf.tensor import DTYPES
 def candidates(values: Values, dtype: str, bound: Bound | None = None, relative: Values | None = None) -> list[Codec]:
     """Every codec that may be asked: Elf at a step that keeps `bound`, the lossless ones, deltas against `relative`."""
     step = None if bound is None else bound.step(values, dtype)
-    lossy = [] if step is None else [Elf(step)]
     deltas = [] if relative is None else [delta.against(relative) for delta in DELTAS]
-    return [*lossy, *LOSSLESS, *deltas]
+    return [*plain_codecs(step), *deltas]
+
+
+def plain_codecs(step: int | None) -> list[Codec]:
+    """Every codec that needs no relative; those that lose only when there is a step, whose logarithm this is."""
+    return [*([] if step is None else [Elf(step), Steps(step)]), *LOSSLESS]
 
 
 def choose(values: Values, dtype: str, shape: tuple[int, ...], codecs: Sequence[Codec], *, threads: int = 1) -> bytes:

@@ -12,13 +12,14 @@ from elf.codecs.packed import Packed
 from elf.codecs.pco import Pcodec
 from elf.codecs.sparse import Sparse
 from elf.codecs.split import Split
+from elf.codecs.steps import Steps
 from elf.codecs.stored import Stored
 from elf.codecs.strip import Strip
 from elf.codecs.table import Table
 from elf.codecs.zstd import Zstd
 
 _ALL: tuple[type[Codec], ...] = (
-    Constant, Sparse, Table, Narrow, Strip, Elf, Split, Packed, Pcodec, Zstd, Stored, Distance, Xor, Difference,
+    Constant, Sparse, Table, Narrow, Strip, Elf, Split, Packed, Pcodec, Steps, Zstd, Stored, Distance, Xor, Difference,
 )  # fmt: skip
 
 CODECS: dict[str, type[Codec]] = {codec.name: codec for codec in _ALL}

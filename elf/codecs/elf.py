@@ -74,17 +74,19 @@ class Elf(Codec):
         low, largest = self._spread(wide)
         usual = wide.size >= _LARGE and wide.dtype == np.float32 and low == 16
         usual = usual and largest <= _pattern((2**23 - 1) * 2.0**self.step)
-        codes, sound = (self._three_bytes if usual else self._any_width)(wide, restored)
+        codes, sound = (self._three_bytes if usual else self.quantized)(wide, restored)
         result = narrow(restored, dtype)
-        broken = np.empty(0, np.int64)
-        if not sound or result is not restored:
-            with np.errstate(invalid="ignore"):
-                broken = np.flatnonzero(~(np.abs(widen(result, dtype) - wide) <= wide.dtype.type(self.bound)))
-            result[broken] = values[broken]
-        before = _exceptions(broken, values)
+        broken = np.empty(0, np.int64) if sound and result is restored else self.beyond(result, wide, dtype)
+        result[broken] = values[broken]
+        before = exceptions(broken, values)
         if usual:
             return join(codes, 16, 24, before), result
         return encode_planes(codes, low, int(codes.max()).bit_length(), before), result
+
+    def beyond(self, result: Values, wide: Floats, dtype: str) -> NDArray[np.int64]:
+        """Where a restored value, rounded to its type, is further from the original than the bound allows."""
+        with np.errstate(invalid="ignore"):
+            return np.flatnonzero(~(np.abs(widen(result, dtype) - wide) <= wide.dtype.type(self.bound)))
 
     def _three_bytes(self, wide: Floats, restored: Floats) -> tuple[NDArray[Any], bool]:
         """The planes of the usual case, f32 with its boundary at two bytes, and whether the bound holds everywhere."""
@@ -96,8 +98,8 @@ class Elf(Codec):
         worst = quantize_bytes(wide, bits_of(wide), low, middle, high, restored, scale, step)
         return planes, bool(worst <= _pattern(self.bound))
 
-    def _any_width(self, wide: Floats, restored: Floats) -> tuple[NDArray[Any], bool]:
-        """The codes of any case, and whether the bound holds everywhere."""
+    def quantized(self, wide: Floats, restored: Floats) -> tuple[NDArray[Any], bool]:
+        """The codes of any case, magnitude * 2 + sign, and whether the bound holds everywhere; fills `restored`."""
         from elf.kernels.elf import quantize
 
         kind, bits = wide.dtype.type, bits_of(wide)
@@ -132,7 +134,7 @@ class Elf(Codec):
 
     def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         reader = Reader(data)
-        positions, kept = _read_exceptions(reader, out)
+        positions, kept = read_exceptions(reader, out)
         wide = out if dtype in ("f32", "f64") else _scratch.get("restored", out.size, np.float32)
         self._restore(reader.rest(), wide)
         if wide is not out:
@@ -157,7 +159,7 @@ def _pattern(number: float) -> int:
     return int(bits_of(np.array([number], np.float32))[0])
 
 
-def _exceptions(positions: NDArray[np.int64], values: Values) -> bytes:
+def exceptions(positions: NDArray[np.int64], values: Values) -> bytes:
     """Their number, and behind its length: the gaps between positions and the values' bytes."""
     if positions.size == 0:
         return varint(0)
@@ -165,7 +167,8 @@ def _exceptions(positions: NDArray[np.int64], values: Values) -> bytes:
     return varint(positions.size) + prefixed(*squeeze(gaps.tobytes() + values[positions].tobytes()))
 
 
-def _read_exceptions(reader: Reader, out: Values) -> tuple[NDArray[np.int64], Values]:
+def read_exceptions(reader: Reader, out: Values) -> tuple[NDArray[np.int64], Values]:
+    """Positions and values that `exceptions` wrote. Raises ElfError when they do not fit `out`."""
     count = reader.varint()
     if count > out.size:
         raise ElfError(f"damaged data: {count} exceptions among {out.size} values")

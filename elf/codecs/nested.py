@@ -28,6 +28,12 @@ TOLERANCE = 1.002
 HOPE = 0.9
 """On real tensors over 64 KiB a slow codec took at least 0.92 of what the best of the other lossless codecs took."""
 
+WORTH = 0.98
+"""A slow lossy codec is tried on the whole where it promises to be this much smaller than any other."""
+
+HEADS = 64
+"""Bytes of its own that a codec may need whatever the size: of no account but on a sample that nearly vanishes."""
+
 INNER: tuple[Codec, ...] = (Stored(), Zstd(), Split(), Packed(), Pcodec())
 """In coded bytes a codec is named by its place here: append only."""
 
@@ -61,12 +67,20 @@ def shortlist(values: Values, dtype: str, codecs: Sequence[Codec]) -> list[tuple
     sizes: dict[int, int] = {}
     for index, codec in sorted(able, key=lambda pair: pair[1].slow):
         lossless = min((size for other, size in sizes.items() if codecs[other].lossless), default=0)
-        if codec.slow and sizes and min(sizes.values()) < HOPE * lossless:
+        if codec.slow and codec.lossless and sizes and min(sizes.values()) < HOPE * lossless:
             continue
-        if (data := codec.matching(sample).encode(few, dtype)) is not None:
+        if (data := codec.matching(sample).encode(few, dtype)) is None:
+            continue
+        if codec.lossless or not codec.slow or len(data) <= _near(min(sizes.values()), WORTH):
             sizes[index] = len(data)
-    limit = min(sizes.values()) * (TOLERANCE if few.size < values.size else 1)
+    best = min(sizes.values())
+    limit = best if few.size == values.size else _near(best, TOLERANCE)
     return [(index, codec) for index, codec in able if sizes.get(index, limit + 1) <= limit]
+
+
+def _near(best: int, factor: float) -> float:
+    """The largest size that is near the best of a sample: what codecs need for themselves does not count."""
+    return max(best * factor, min(best + HEADS, 4 * HEADS))
 
 
 def sample(values: Values) -> Values:
