@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import shutil
 import zipfile
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -256,6 +258,31 @@ def test_equal_tensors_are_equal_bytes_in_any_file_beside_any_neighbours(tmp_pat
         np.savez(folder / "m.npz", **{name: array.reshape(40, 50) for name, array in arrays.items()})
         found |= {payload_of(coded(folder / f"m.{kind}", jobs=number + 1), "a") for kind in ("safetensors", "npz")}
     assert len(found) == 1
+
+
+def chunks(data: bytes) -> dict[bytes, int]:
+    """Content-defined chunks of 512 bytes on average: they end where a hash of the last 16 bytes is small."""
+    windows = np.lib.stride_tricks.sliding_window_view(np.frombuffer(data, np.uint8), 16)
+    factors = np.random.default_rng(1).integers(1, 1 << 32, 16, np.uint64)
+    ends = np.flatnonzero((windows @ factors).astype(np.uint32) < (1 << 23)) + 16
+    pieces = [data[start:stop] for start, stop in pairwise([0, *ends.tolist(), len(data)])]
+    return {hashlib.sha256(piece).digest(): len(piece) for piece in pieces}
+
+
+def test_coded_revisions_share_their_chunks_as_the_originals_do(tmp_path: Path) -> None:
+    (tmp_path / "from").mkdir()
+    rng = np.random.default_rng(2)
+    first = {f"layer{n:02}.weight": (rng.standard_normal((64, 128)) * 0.05).astype("<f4") for n in range(12)}
+    second = {"added.weight": first["layer03.weight"] * 2, **first, "layer07.weight": first["layer07.weight"] + 0.01}
+    found = []
+    for number, arrays in enumerate((first, second)):
+        source = tmp_path / "from" / f"{number}.safetensors"
+        safetensors.numpy.save_file(arrays, source)
+        found.append((source.read_bytes(), coded(source).read_bytes()))
+    for before, after in zip(*found, strict=True):
+        known = chunks(before)
+        shared = sum(size for digest, size in chunks(after).items() if digest in known)
+        assert shared > 0.9 * len(after) * 11 / 13
 
 
 @pytest.mark.parametrize("name", ["", "__metadata__", RESERVED, INDEX, f"{RESERVED}/name/", "ä/ö ✓", 'a"\\b\n', "a\0b"])
