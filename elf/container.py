@@ -32,8 +32,8 @@ LARGEST_BLOCK = 1 << 26
 WINDOW = 1 << 22
 """Bytes of a piece of a tensor: a multiple of every width."""
 
-_EXPANSION = 1000
-"""Of the index, at most: JSON of real names shrinks to a tenth."""
+_EXPANSION = 200
+"""Of the index, at most: JSON of real names shrinks to a tenth or a twentieth."""
 
 
 class ElvesFile(Mapping[str, NDArray[Any]]):
