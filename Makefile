@@ -34,7 +34,7 @@ bench: $(VENV)/installed  ## speeds and ratios on this machine
 	$(RUN) -m elf.bench
 
 lab: $(VENV)/installed  ## JupyterLab on the notebooks, with the right kernel
-	$(RUN) -m jupyterlab notebooks
+	$(RUN) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 publish: $(VENV)/installed  ## make this machine's tables and notebooks of STUDY the committed ones
 	$(RUN) -m analysis run $(STUDY_FILE)

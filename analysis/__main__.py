@@ -1,6 +1,10 @@
 """`python -m analysis`: see analysis/cli.py."""
 
-from analysis.cli import main
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        from analysis.cli import main
+
+        code = main()
+    except KeyboardInterrupt:  # while the libraries were loaded
+        code = 130
+    raise SystemExit(code)

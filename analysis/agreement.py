@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from analysis.places import Places, is_published
+from analysis.places import PROJECT, Places, is_published
 from analysis.provenance import machine, versions
 from analysis.tables import TABLES, write_atomically
 from elf.errors import ElfError
@@ -28,8 +28,9 @@ class Agreement:
 
 def agreement(places: Places, study: str) -> Agreement | None:
     """Compare the tables of this machine's run with the published ones; None when the study is not published."""
-    published, fresh = places.study(study), places.tables(study)
-    if not is_published(published):
+    fresh, committed = places.tables(study), (places.study(study), PROJECT / "results" / study)
+    published = next((folder for folder in committed if is_published(folder)), None)
+    if published is None:
         return None
     identical, differing = [], {}
     for table in TABLES.values():

@@ -158,6 +158,12 @@ def config_path(text: str) -> Path:
     raise UsageError(f"{text}: no such file, and no study of that name in configs/ (there are: {there})")
 
 
+def study_name(text: str) -> str:
+    """The study that a path of a YAML, or a name, stands for."""
+    path = Path(text)
+    return path.stem if path.suffix in {".yaml", ".yml"} or path.is_file() else text
+
+
 def _places_of(options: argparse.Namespace) -> Places:
     return places(options.cache, options.results)
 
@@ -165,7 +171,7 @@ def _places_of(options: argparse.Namespace) -> Places:
 def _results(options: argparse.Namespace, study: str) -> Results:
     from analysis.results import load
 
-    return load(Path(study).stem, _places_of(options).results)
+    return load(study_name(study), _places_of(options).results)
 
 
 def validate(options: argparse.Namespace) -> int:
@@ -222,14 +228,14 @@ def aggregate(options: argparse.Namespace) -> int:
     """Make the tables again from the shards of the last run."""
     from analysis.steps import aggregate_study, failed
 
-    return int(failed(aggregate_study(Path(options.study).stem, _places_of(options))))
+    return int(failed(aggregate_study(study_name(options.study), _places_of(options))))
 
 
 def figures(options: argparse.Namespace) -> None:
     """Draw every figure of a study from its tables."""
     from analysis.figures import write_figures
 
-    folder = _places_of(options).local(Path(options.study).stem) / "figures"
+    folder = _places_of(options).local(study_name(options.study)) / "figures"
     write_figures(_results(options, options.study), folder)
     print(folder)
 
@@ -246,7 +252,7 @@ def report(options: argparse.Namespace) -> None:
     """Write report.html."""
     from analysis.report import write_report
 
-    print(write_report(_results(options, options.study), _places_of(options).local(Path(options.study).stem)))
+    print(write_report(_results(options, options.study), _places_of(options).local(study_name(options.study))))
 
 
 def reproduce(options: argparse.Namespace) -> int:
@@ -264,7 +270,7 @@ def reproduce(options: argparse.Namespace) -> int:
 def _agrees(options: argparse.Namespace) -> int:
     from analysis.agreement import agreement
 
-    found = agreement(_places_of(options), Path(options.study).stem)
+    found = agreement(_places_of(options), study_name(options.study))
     print(found or "this study has no committed tables to compare with")
     return int(bool(found and found.differing))
 
@@ -274,7 +280,7 @@ def publish(options: argparse.Namespace) -> None:
     from analysis.agreement import publish as publish_tables
     from analysis.notebooks import publish as publish_notebooks
 
-    where, study = _places_of(options), Path(options.study).stem
+    where, study = _places_of(options), study_name(options.study)
     publish_tables(where, study)
     publish_notebooks(study, where)
     print(where.study(study))

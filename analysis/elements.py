@@ -183,6 +183,8 @@ class Elements:
 
     def _hold(self, dtype: str, patterns: Array) -> None:
         """Keep patterns until there are enough for a table of sensible size."""
+        if patterns.size == 0:
+            return
         held = self._held[dtype]
         held.append(patterns.astype(np.uint64, copy=False))
         if sum(array.size for array in held) >= ROWS:

@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing.process import BaseProcess
@@ -105,6 +105,7 @@ def run_on_dask(units: Iterable[Unit], address: str, work: Work = run_unit) -> I
     Raises ElfError when the scheduler cannot be reached, or its workers run other versions than this process.
     """
     from distributed import Client, KilledWorker
+    from distributed.comm.core import CommClosedError
 
     try:
         client = Client(address, timeout="15s", set_as_default=False)
@@ -120,6 +121,8 @@ def run_on_dask(units: Iterable[Unit], address: str, work: Work = run_unit) -> I
                 unit = running.pop(future)
                 try:
                     yield future.result()
+                except (CancelledError, CommClosedError) as error:
+                    raise ElfError(f"{address}: the cluster went away; what was finished is kept, run again") from error
                 except KilledWorker:
                     yield Outcome(unit.key, "Crash", f"{unit.path}: every worker that measured it died")
 

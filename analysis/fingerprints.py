@@ -113,7 +113,7 @@ class _Pass:
             hashed.update(data[start:stop].data)
             self._release_large(data)
         high, low = halves(hashed.intdigest())
-        counts = {} if tensor.alias_of else self._elements.add(tensor.dtype, data)
+        counts = {} if tensor.alias_of is not None else self._elements.add(tensor.dtype, data)
         self._found[tensor.name] = {"hash_hi": high, "hash_lo": low, **counts}
 
     def _release_large(self, data: NDArray[np.uint8]) -> None:

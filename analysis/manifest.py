@@ -26,10 +26,9 @@ class Failure(_Record):
 
 
 class FileEntry(_Record):
-    """One model file: its name in the model, its place on this disk, its parts' bytes, its shard of each measure."""
+    """One model file: its name in the model, its parts' bytes, its shard of each measure."""
 
     file: str
-    path: Path
     bytes: int
     n_parts: int
     shards: dict[str, str]

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.places import places
+from analysis.places import PROJECT, places
 from analysis.tables import TABLES, read_table
+from analysis.text import count
 from elf.errors import ElfError
 
 PART_ONLY = {"layer", "parameter"}
 """Granularities that see tensors only: the rest of the file is added, so that every store holds whole files."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Results:
     """The tables of one study; each table of `analysis.tables` is an attribute."""
 
@@ -28,6 +29,9 @@ class Results:
     duplicates: pd.DataFrame
     parameters: pd.DataFrame
     failures: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"Results({self.study!r}: {self.coverage}; tables: {', '.join(TABLES)})"
 
     @property
     def originals(self) -> pd.DataFrame:
@@ -44,9 +48,8 @@ class Results:
         """How many models and files the numbers stand on, for captions."""
         missing = len(self.failures)
         files, models = int(self.originals["n_files"].sum()), len(self.originals)
-        return f"{models} models, {files} files, {self.bytes / 1e6:.1f} MB" + (
-            f"; {missing} not measured" if missing else ""
-        )
+        held = f"{count(models, 'model')}, {count(files, 'file')}, {self.bytes / 1e6:.1f} MB"
+        return held + (f"; {missing} not measured" if missing else "")
 
     def dedup(self, scope: str = "study") -> pd.DataFrame:
         """Whole deduplicating stores of one scope, one row per (granularity, method, name), with ratio and saving.
@@ -92,10 +95,16 @@ def load(study: str, results: Path | None = None) -> Results:
     fresh, published = where.tables(study), where.study(study)
     folder = fresh if (fresh / "models.csv").exists() else published
     if not folder.is_dir():
-        raise ElfError(
-            f"{published}: no study of this name has results; run it: python -m analysis run configs/{study}.yaml"
-        )
+        raise ElfError(f"{published}: {_no_results(study)}")
     return read(study, folder)
+
+
+def _no_results(study: str) -> str:
+    """What to do about a study without tables."""
+    if (PROJECT / "configs" / f"{study}.yaml").is_file():
+        return f"the study {study!r} has no tables yet; run it: python -m analysis run {study}"
+    there = ", ".join(sorted(path.stem for path in (PROJECT / "configs").glob("*.yaml") if ".lock" not in path.name))
+    return f"there is no study of this name (there are: {there}); to make one: python -m analysis init {study}"
 
 
 def read(study: str, folder: Path) -> Results:

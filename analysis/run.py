@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from analysis.places import Places
 from analysis.progress import bar
 from analysis.shards import is_done, shard_key, sweep_partials
 from analysis.sources.sums import Sums
-from analysis.units import Outcome, Unit
+from analysis.units import Outcome, Unit, state_of
 from elf.errors import ElfError
 
 if TYPE_CHECKING:
@@ -47,28 +48,15 @@ def plan(study: Study, pulled: Pulled, places: Places) -> Plan:
 
 def _plan_model(study: Study, model: Model, made: Plan, sums: Sums, places: Places) -> ModelEntry:
     files = []
+    claimed: dict[Path, str] = {}
     for main, parts in _bundles(model.files):
         try:
-            content = [sums.sha256(path) for path in parts]
-        except OSError as error:
-            reason = f"{error.filename}: cannot be read: {error.strerror}"
+            _claim(claimed, main, parts)
+            files.append(_plan_file(study, main, parts, made, sums=sums, places=places))
+        except (ElfError, OSError) as error:
             made.failures.append(
-                Failure(
-                    family=model.family,
-                    model=model.name,
-                    file=main.name,
-                    step="read",
-                    error=type(error).__name__,
-                    reason=reason,
-                )
+                _failure(model, main.name, "read", error=type(error).__name__, reason=_said(error), parts=parts)
             )
-            continue
-        size = sum(path.stat().st_size for path in parts)
-        shards = {name: _key(study, name, content) for name in study.measures}
-        for name, key in shards.items():
-            params = study.measures[name].model_dump(mode="json")
-            made.units[key] = Unit(key, name, params, main.path, size, places.shards)
-        files.append(FileEntry(file=main.name, path=main.path, bytes=size, n_parts=len(parts), shards=shards))
     return ModelEntry(
         family=model.family,
         model=model.name,
@@ -78,6 +66,40 @@ def _plan_model(study: Study, model: Model, made: Plan, sums: Sums, places: Plac
         derived=model.derived,
         files=tuple(files),
     )
+
+
+def _claim(claimed: dict[Path, str], main: WeightFile, parts: list[Path]) -> None:
+    """External data belongs to one file. Raises ElfError for the second one: its bytes exist once and count once."""
+    for part in parts[1:]:
+        owner = claimed.setdefault(part.resolve(), main.name)
+        if owner != main.name:
+            raise ElfError(f"its external data {part.name} belongs to {owner} already, and is measured there")
+
+
+def _plan_file(
+    study: Study, main: WeightFile, parts: list[Path], made: Plan, *, sums: Sums, places: Places
+) -> FileEntry:
+    """Raises OSError when a part cannot be read, or is gone."""
+    states = tuple(state_of(path) for path in parts)
+    content = [sums.sha256(path) for path in parts]
+    size = sum(n_bytes for _, n_bytes, _, _ in states)
+    shards = {name: _key(study, name, content) for name in study.measures}
+    for name, key in shards.items():
+        params = study.measures[name].model_dump(mode="json")
+        made.units[key] = Unit(key, name, params, main.path, size, places.shards, states)
+    return FileEntry(file=main.name, bytes=size, n_parts=len(parts), shards=shards)
+
+
+def _said(error: Exception) -> str:
+    return f"cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+
+
+def _failure(model: Model | ModelEntry, file: str, step: str, *, error: str, reason: str, parts: list[Path]) -> Failure:
+    """A row of failures.csv; it names files, not where they lie on this machine."""
+    for path in parts:
+        reason = reason.replace(str(path), path.name).replace(f"{path.parent}{os.sep}", "")
+    name = model.name if hasattr(model, "name") else model.model
+    return Failure(family=model.family, model=name, file=file, step=step, error=error, reason=reason)
 
 
 def _key(study: Study, measure: str, content: list[str]) -> str:
@@ -114,7 +136,7 @@ def measure(made: Plan, places: Places, *, jobs: int, dask: str | None = None) -
     """Measure every unit that has no shard. Returns the outcomes of those measured now, failures among them."""
     sweep_partials(places.shards)
     todo = made.missing(places.shards)
-    outcomes = run_on_dask(todo, dask) if dask else run_here(todo, jobs)
+    outcomes = run_on_dask(todo, dask) if dask else run_here(todo, max(1, min(jobs, len(todo))))
     done = []
     with bar("measure", total=sum(unit.bytes for unit in todo), unit="B") as progress:
         for outcome in outcomes:
@@ -123,11 +145,12 @@ def measure(made: Plan, places: Places, *, jobs: int, dask: str | None = None) -
     return done
 
 
-def manifest(study: Study, made: Plan, outcomes: list[Outcome]) -> Manifest:
+def manifest(study: Study, made: Plan, outcomes: list[Outcome], places: Places) -> Manifest:
     """The manifest of a finished run; a file whose unit failed is in `failures` and has no shard of that measure."""
     from analysis.measures import MEASURES
 
     failed = {outcome.key: outcome for outcome in outcomes if outcome.error}
+    failed |= {outcome.key: _lost(outcome, places) for outcome in outcomes if not is_done(places.shards, outcome.key)}
     failures = [*made.failures, *_failures(made, failed)]
     models = [
         model.model_copy(update={"files": tuple(_without(file, failed) for file in model.files)})
@@ -135,6 +158,14 @@ def manifest(study: Study, made: Plan, outcomes: list[Outcome]) -> Manifest:
     ]
     versions = {name: MEASURES[name].version for name in study.measures}
     return Manifest(study=study.name, measures=versions, models=tuple(models), failures=tuple(failures))
+
+
+def _lost(outcome: Outcome, places: Places) -> Outcome:
+    """A unit that has no shard here: it failed, or its worker wrote to a disk of its own."""
+    if outcome.error:
+        return outcome
+    reason = f"its worker left no shard in {places.shards.name}: the workers of a cluster must share the cache folder"
+    return Outcome(outcome.key, "LostShard", reason)
 
 
 def _without(file: FileEntry, failed: dict[str, Outcome]) -> FileEntry:
@@ -145,18 +176,6 @@ def _failures(made: Plan, failed: dict[str, Outcome]) -> Iterator[Failure]:
     for model in made.models:
         for file in model.files:
             for step, key in file.shards.items():
-                if key in failed:
-                    reason = _without_place(failed[key].reason, file)
-                    yield Failure(
-                        family=model.family,
-                        model=model.model,
-                        file=file.file,
-                        step=step,
-                        error=failed[key].error,
-                        reason=reason,
-                    )
-
-
-def _without_place(reason: str, file: FileEntry) -> str:
-    """Reasons go into a table that is the same on every machine: the file is named, not where it lies."""
-    return reason.replace(str(file.path), file.file)
+                if outcome := failed.get(key):
+                    parts = [Path(state[0]) for state in made.units[key].states]
+                    yield _failure(model, file.file, step, error=outcome.error, reason=outcome.reason, parts=parts)

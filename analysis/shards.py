@@ -20,10 +20,12 @@ from types import TracebackType
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from elf.errors import ElfError
-
 VALUES_OF = "values-"
 """What the name of a table of distinct values starts with; the dtype follows. Its one column is `value`, sorted."""
+
+
+LIST = "tables.json"
+"""In each shard: its tables and their bytes, written last."""
 
 
 def shard_key(content: list[str], measure: str, version: int, params: dict[str, object], reader: str) -> str:
@@ -38,8 +40,18 @@ def shard_path(shards: Path, key: str) -> Path:
 
 
 def is_done(shards: Path, key: str) -> bool:
-    """Whether the shard is complete: it only ever gets its final name when it is."""
-    return shard_path(shards, key).is_dir()
+    """Whether the shard is complete: it is listed, and every table it lists is there with its size."""
+    return tables_of(shard_path(shards, key)) is not None
+
+
+def tables_of(shard: Path) -> set[str] | None:
+    """The tables of a complete shard; None when it is missing, or a table of it is."""
+    try:
+        listed: dict[str, int] = json.loads((shard / LIST).read_bytes())
+        intact = all((shard / f"{table}.parquet").stat().st_size == size for table, size in listed.items())
+    except (OSError, ValueError, AttributeError):
+        return None
+    return set(listed) if intact else None
 
 
 class ShardWriter:
@@ -63,24 +75,31 @@ class ShardWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for writer in self._writers.values():
-            with contextlib.suppress(OSError):  # a full disk: the error that brought us here says so
-                writer.close()
         try:
             if kind is None:
                 self._commit()
         finally:
+            for writer in self._writers.values():
+                with contextlib.suppress(OSError):  # it goes away with the folder
+                    writer.close()
             shutil.rmtree(self._partial, ignore_errors=True)
 
     def _commit(self) -> None:
-        for file in self._partial.iterdir():
-            _sync(file)
+        """Raises OSError when the disk is full: closing writes what makes a table readable."""
+        sizes = {}
+        for table, writer in self._writers.items():
+            writer.close()
+            sizes[table] = _sync(self._partial / f"{table}.parquet")
+        (self._partial / LIST).write_text(json.dumps(sizes))
+        _sync(self._partial / LIST)
         self._final.parent.mkdir(parents=True, exist_ok=True)
+        if tables_of(self._final) is None:
+            shutil.rmtree(self._final, ignore_errors=True)  # a shard that was damaged
         try:
             self._partial.rename(self._final)
-        except OSError as error:
-            if not self._final.is_dir():
-                raise ElfError(f"{self._final}: shard cannot be written: {error.strerror}") from error
+        except OSError:
+            if tables_of(self._final) is None:
+                raise
 
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
@@ -89,17 +108,18 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False, column_encoding=encoding)
 
 
-def _sync(path: Path) -> None:
+def _sync(path: Path) -> int:
+    """Bring a file to the disk; its bytes."""
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
+    return path.stat().st_size
 
 
 def sweep_partials(shards: Path) -> None:
     """Remove what a killed run of this machine left half-written; other machines' work is not touched."""
-    here = f"{socket.gethostname()}-"
-    for folder in (shards / "partial").glob(f"{here}*"):
-        pid = int(folder.name.removeprefix(here).split("-")[0])
-        if not _alive(pid):
+    for folder in (shards / "partial").glob("*-*-*"):
+        host, pid, _ = folder.name.rsplit("-", 2)
+        if host == socket.gethostname() and pid.isdigit() and not _alive(int(pid)):
             shutil.rmtree(folder, ignore_errors=True)
 
 

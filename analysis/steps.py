@@ -95,13 +95,14 @@ def run_study(study: Study, places: Places, *, jobs: int, dask: str | None = Non
     with record.step("measure"):
         made = run.plan(study, pulled, places)
         outcomes = run.measure(made, places, jobs=jobs, dask=dask)
-        manifest = run.manifest(study, made, outcomes)
+        manifest = run.manifest(study, made, outcomes, places)
     manifest.write(local)
     with record.step("aggregate"):
         aggregate(manifest, places.shards, tables, local / MEMORY)
     record.units_measured, record.units_known = len(outcomes), len(made.units)
     record.peak_worker_bytes = max((outcome.peak_bytes for outcome in outcomes), default=0)
-    record.write(local, study)
+    if record.units_measured or not (local / "run.json").exists():  # else it tells how the tables came to be
+        record.write(local, study)
     return Finished(manifest, record, tables)
 
 

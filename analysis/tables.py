@@ -6,7 +6,9 @@ runs of one study give the same bytes. No ratio and no timing is ever stored: ra
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,6 +218,14 @@ FAILURES = Table(
 TABLES = {table.name: table for table in (MODELS, LAYERS, HASH_DEDUP, SHARED_BYTES, DUPLICATES, PARAMETERS, FAILURES)}
 
 
+CONTROL = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]")
+"""Characters that break lines or vanish: names of files and tensors may hold them, a line of a table may not."""
+
+
+def _spelled(found: re.Match[str]) -> str:
+    return found.group().encode("unicode_escape").decode()
+
+
 def frame(table: Table, rows: list[dict[str, object]]) -> pd.DataFrame:
     """Rows as a typed frame, sorted by the table's key. Raises ElfError on wrong columns or two rows with one key."""
     names = [column.name for column in table.columns]
@@ -232,7 +242,8 @@ def tidy(table: Table, data: pd.DataFrame) -> pd.DataFrame:
         raise ElfError(f"{table.file}: columns are missing: {', '.join(missing)}")
     typed = data[names].astype({column.name: PANDAS_TYPES[column.kind] for column in table.columns})
     texts = [column.name for column in table.columns if column.kind == "text"]
-    typed[texts] = typed[texts].fillna("")
+    for text in texts:
+        typed[text] = typed[text].fillna("").str.replace(CONTROL, _spelled, regex=True)
     typed = typed.sort_values(list(table.key), kind="stable", ignore_index=True)
     if typed.duplicated(list(table.key)).any():
         twice = typed[typed.duplicated(list(table.key))].iloc[0]
@@ -240,12 +251,11 @@ def tidy(table: Table, data: pd.DataFrame) -> pd.DataFrame:
     return typed
 
 
-def write_table(folder: Path, table: Table, data: pd.DataFrame) -> Path:
-    """Write one table as CSV, atomically; the same rows in any order give the same bytes."""
+def write_table(folder: Path, table: Table, data: pd.DataFrame) -> str:
+    """Write one table as CSV, atomically; the same rows in any order give the same bytes. Returns their sha256."""
     text = tidy(table, data).to_csv(index=False, lineterminator="\n", float_format="%.9g")
-    path = folder / table.file
-    write_atomically(path, text.encode())
-    return path
+    write_atomically(folder / table.file, text.encode())
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_table(folder: Path, table: Table) -> pd.DataFrame:

@@ -40,6 +40,11 @@ def size(n_bytes: float) -> str:
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
+def count(number: int, one: str, many: str | None = None) -> str:
+    """A number of things: 1 file, 2 files; `many` where it is not `one` with an s."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def seconds(value: float) -> str:
     """A duration: 4 s, 3 min, 2.1 h."""
     if value < 90:

@@ -10,6 +10,15 @@ from pathlib import Path
 
 from elf.errors import ElfError
 
+State = tuple[str, int, int, int]
+"""A file's path, size, modification time in nanoseconds and inode."""
+
+
+def state_of(path: Path) -> State:
+    """What tells that a file is still the same one. Raises OSError when it is gone."""
+    status = path.stat()
+    return str(path), status.st_size, status.st_mtime_ns, status.st_ino
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -21,6 +30,8 @@ class Unit:
     path: Path
     bytes: int
     shards: Path
+    states: tuple[State, ...] = ()
+    """What each part of the file was when its content was taken for the key."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,8 @@ def _measure(unit: Unit) -> None:
     measure = MEASURES[unit.measure]
     with open_model(unit.path) as model, ShardWriter(unit.shards, unit.key) as shard:
         measure.run(model, measure.params.model_validate(unit.params), shard.emit)
+        if any(state_of(Path(state[0])) != state for state in unit.states):
+            raise ElfError(f"{unit.path}: changed while it was measured; run again when it is at rest")
 
 
 def peak_bytes() -> int:

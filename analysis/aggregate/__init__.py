@@ -6,13 +6,16 @@ import hashlib
 import json
 from pathlib import Path
 
+import duckdb
 import pandas as pd
+import pyarrow as pa
 
 from analysis.aggregate import hash_dedup, inventory, parameters
 from analysis.aggregate.shard_index import ShardIndex
 from analysis.manifest import Manifest
 from analysis.provenance import versions
 from analysis.tables import TABLES, write_atomically, write_table
+from elf.errors import ElfError
 
 VERSION = 1
 """Raised when the same shards lead to other tables."""
@@ -26,10 +29,20 @@ def aggregate(manifest: Manifest, shards: Path, folder: Path, memory: Path) -> b
     source, made = _fingerprint(manifest), _digests(folder)
     if None not in made.values() and _read(memory) == {"aggregated": source, "tables": made}:
         return False
-    for name, data in build(ShardIndex(manifest, shards)).items():
-        write_table(folder, TABLES[name], data)
-    write_atomically(memory, json.dumps({"aggregated": source, "tables": _digests(folder)}).encode())
+    tables = _built(ShardIndex(manifest, shards))
+    written = {TABLES[name].file: write_table(folder, TABLES[name], data) for name, data in tables.items()}
+    write_atomically(memory, json.dumps({"aggregated": source, "tables": written}).encode())
     return True
+
+
+def _built(index: ShardIndex) -> dict[str, pd.DataFrame]:
+    try:
+        return build(index)
+    except (OSError, pa.ArrowInvalid, duckdb.Error) as error:
+        said = " ".join(str(error).split())[:300]
+        raise ElfError(
+            f"{index.shards}: a shard there cannot be read ({said}); delete it and run the study again"
+        ) from error
 
 
 def build(index: ShardIndex) -> dict[str, pd.DataFrame]:
@@ -47,7 +60,7 @@ def build(index: ShardIndex) -> dict[str, pd.DataFrame]:
     return {
         "models": models,
         "layers": layers,
-        "hash_dedup": pd.concat([store for store in stores if len(store)]),
+        "hash_dedup": pd.concat(full) if (full := [store for store in stores if len(store)]) else stores[-1],
         "shared_bytes": shared,
         "duplicates": hash_dedup.duplicates(index),
         "parameters": values,
@@ -60,7 +73,7 @@ def _fingerprint(manifest: Manifest) -> str:
         VERSION,
         versions()["duckdb"],
         versions()["pandas"],
-        manifest.model_dump_json(exclude={"models": {"__all__": {"files": {"__all__": {"path"}}}}}),
+        manifest.model_dump_json(),
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 

@@ -13,8 +13,9 @@ bounded by a partition, not by the study; inside SQL everything is a number, nam
 from __future__ import annotations
 
 import math
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import duckdb
 import pandas as pd
@@ -41,13 +42,13 @@ SOURCES = {
     "layer": (
         "layers",
         """SELECT method, hash_hi AS hi, hash_lo AS lo, stored AS bytes, 1 AS n, path,
-                  CASE method WHEN 'typed' THEN hash(dtype, shape) ELSE 0 END AS type
+                  hash(stored, CASE method WHEN 'typed' THEN (dtype, shape) END) AS type
            FROM shard, (VALUES ('typed'), ('untyped')) AS methods(method) WHERE stored > 0""",
     ),
     "chunk": (
         "chunks",
-        """SELECT method || ' @ ' || anchor AS method, hash_hi AS hi, hash_lo AS lo, 0 AS type, length AS bytes,
-                  count AS n, path
+        """SELECT method || ' @ ' || anchor AS method, hash_hi AS hi, hash_lo AS lo, 0 AS type, length::BIGINT AS bytes,
+                  count::BIGINT AS n, path
            FROM shard""",
     ),
 }
@@ -102,8 +103,13 @@ def _partitions(references: pd.DataFrame, select: str) -> Iterator[duckdb.DuckDB
         ):
             connection.register("reference", _numbered(references))
             where = f"hash_hi >> {64 - bits} = {partition}" if bits else "true"
-            connection.execute(UNIT_SQL.format(where=where, select=select), [paths])
+            connection.execute(UNIT_SQL.format(where=where, select=select), [globbed(paths)])
             yield connection
+
+
+def globbed(paths: Iterable[str]) -> list[str]:
+    """Paths as patterns that match these files alone: SQL would take the signs in a folder's name for a pattern."""
+    return [re.sub(r"([*?\[])", r"[\1]", path) for path in sorted(paths)]
 
 
 def _numbered(references: pd.DataFrame) -> pd.DataFrame:
@@ -114,7 +120,8 @@ def _numbered(references: pd.DataFrame) -> pd.DataFrame:
 
 UNIT_SQL = """
 CREATE TABLE unit AS
-WITH shard AS (SELECT *, filename AS path FROM read_parquet(?, filename = true) WHERE {where}),
+WITH shard AS (SELECT *, filename AS path
+          FROM read_parquet(?, filename = true, hive_partitioning = false) WHERE {where}),
      read AS ({select})
 SELECT method, hi, lo, type::UBIGINT AS type, file::INTEGER AS file, model::INTEGER AS model,
        family::INTEGER AS family, derived, sum(n)::BIGINT AS n, sum(n * bytes)::BIGINT AS bytes_in,
@@ -193,7 +200,8 @@ GROUP BY a.method, a.model, b.model
 DUPLICATES_SQL = """
 WITH unique_layer AS (
     SELECT min(role) AS role, dtype, count(*) AS n, max(stored) AS bytes
-    FROM (SELECT *, filename AS path FROM read_parquet(?, filename = true)) JOIN reference USING (path)
+    FROM (SELECT *, filename AS path
+          FROM read_parquet(?, filename = true, hive_partitioning = false)) JOIN reference USING (path)
     WHERE stored > 0 AND NOT derived GROUP BY hash_hi, hash_lo, dtype, shape)
 SELECT role, dtype, n AS "references", count(*) AS n_unique, sum(bytes) AS bytes_unique,
        min(bytes) AS smallest, quantile_disc(bytes, 0.5) AS median, max(bytes) AS largest
@@ -208,5 +216,5 @@ def duplicates(index: ShardIndex) -> pd.DataFrame:
         return spec.frame(spec.DUPLICATES, [])
     with duckdb.connect() as connection:
         connection.register("reference", references)
-        found: pd.DataFrame = connection.execute(DUPLICATES_SQL, [sorted(set(references["path"]))]).df()
+        found: pd.DataFrame = connection.execute(DUPLICATES_SQL, [globbed(set(references["path"]))]).df()
         return found.assign(method_version=index.manifest.measures[MEASURE])

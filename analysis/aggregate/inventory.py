@@ -55,10 +55,11 @@ def models(index: ShardIndex, layers: pd.DataFrame) -> pd.DataFrame:
 
 def _model(model: ModelEntry, layers: pd.DataFrame) -> dict[str, object]:
     own = layers[layers["alias_of"] == ""]
+    measured = [file for file in model.files if MEASURE in file.shards]
     return {
         **model.model_dump(include={"family", "model", "source", "revision", "task", "derived"}),
-        "n_files": sum(file.n_parts for file in model.files),
-        "bytes": sum(file.bytes for file in model.files),
+        "n_files": sum(file.n_parts for file in measured),
+        "bytes": sum(file.bytes for file in measured),
         "bytes_tensors": int(own["bytes_stored"].sum()),
         "n_layers": len(layers),
         "n_params": int(own["n_params"].sum()),

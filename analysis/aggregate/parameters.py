@@ -125,21 +125,21 @@ def _row_groups(path: Path) -> Iterator[tuple[int, int]]:
     metadata = pq.read_metadata(path)
     for i in range(metadata.num_row_groups):
         group = metadata.row_group(i)
-        yield group.column(0).statistics.min, group.num_rows
+        if group.num_rows:
+            yield group.column(0).statistics.min, group.num_rows
 
 
 def _dtypes(index: ShardIndex) -> list[str]:
-    folders = {folder for _, _, folder in index.measured(MEASURE)}
-    paths = (path for folder in folders for path in folder.glob(f"{VALUES_OF}*.parquet"))
-    return sorted({path.stem.removeprefix(VALUES_OF) for path in paths})
+    names = {table for _, _, folder in index.measured(MEASURE) for table in index.tables(folder)}
+    return sorted(name.removeprefix(VALUES_OF) for name in names if name.startswith(VALUES_OF))
 
 
 def _value_files(index: ShardIndex, dtype: str) -> list[tuple[str, str, Path]]:
     """(model, family or "" when derived, path) of every shard with values of a dtype, models of one family together."""
     found = [
-        (model.model, "" if model.derived else model.family, path)
+        (model.model, "" if model.derived else model.family, folder / f"{VALUES_OF}{dtype}.parquet")
         for model, _, folder in index.measured(MEASURE)
-        if (path := folder / f"{VALUES_OF}{dtype}.parquet").exists()
+        if VALUES_OF + dtype in index.tables(folder)
     ]
     return sorted(found, key=lambda entry: (entry[1], entry[0], entry[2]))
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.manifest import FileEntry, Manifest, ModelEntry
-from analysis.shards import shard_path
+from analysis.shards import shard_path, tables_of
+from elf.errors import ElfError
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,24 @@ class ShardIndex:
             if measure in file.shards
         ]
 
+    def tables(self, shard: Path) -> set[str]:
+        """The tables of a shard. Raises ElfError when it is not whole."""
+        found = tables_of(shard)
+        if found is None:
+            raise ElfError(f"{shard}: this shard is missing or damaged; run the study again, which measures it anew")
+        return found
+
     def references(self, measure: str, table: str) -> pd.DataFrame:
         """One row per measured file whose shard has `table`: path, file, model, family, derived. For SQL."""
         rows = [
             {
                 "path": str(folder / f"{table}.parquet"),
-                "file": f"{model.model}/{file.file}",
+                "file": f"{model.model}//{file.file}",
                 "model": model.model,
                 "family": model.family,
                 "derived": model.derived,
             }
             for model, file, folder in self.measured(measure)
-            if (folder / f"{table}.parquet").exists()
+            if table in self.tables(folder)
         ]
         return pd.DataFrame(rows, columns=pd.Index(["path", "file", "model", "family", "derived"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from analysis.config.document import Document, read_document
 from analysis.config.entries import FamilyFile, ModelEntry, Strict, label_of
 from analysis.config.explain import explain
 from analysis.config.problems import ConfigError, Location, Problem, key_path, nearest
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]*\w)?", re.ASCII)
 
 
 class HasParams(Protocol):
@@ -50,6 +53,9 @@ def load_study(path: Path, measures: Mapping[str, HasParams] | None = None) -> S
     Raises ConfigError with every mistake in the file and in the files it includes.
     """
     known = registry() if measures is None else measures
+    if not _NAME.fullmatch(path.stem):
+        reason = "a study is called by its file's name, which names folders: letters, digits, and . _ - inside"
+        raise ConfigError([Problem(path, 1, "", reason)])
     reading = _Reading()
     root = reading.read(path, study_model(known))
     reading.check_names()

@@ -19,10 +19,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures import dedup, inventory
+from analysis.figures.parts import said
 from analysis.results import Results
 from analysis.tables import TABLES, write_atomically
 
-VERSION = 1
+VERSION = 2
 """Raised when the same tables lead to other drawings."""
 
 
@@ -57,16 +58,22 @@ FIGURES: dict[str, Draw] = {
 
 
 def draw(name: str, results: Results) -> Drawn:
-    """Draw one figure by its name."""
-    function = FIGURES[name]
+    """Draw one figure by its name; one that has nothing to show says so."""
     with mpl.rc_context(STYLE):
-        figure, data = function(results)
+        figure, data = _shown(FIGURES[name], results)
         foot = 0.2 / figure.get_figheight()
         figure.set_layout_engine("constrained", rect=(0, foot, 1, 1 - foot))
         figure.text(
             0.995, 0.005, f"{results.study}: {results.coverage}", ha="right", va="bottom", fontsize=7, color="#666666"
         )
     return Drawn(figure, data, caption(name))
+
+
+def _shown(function: Draw, results: Results) -> tuple[Figure, pd.DataFrame]:
+    if results.bytes == 0:
+        return said("nothing was measured"), pd.DataFrame()
+    figure, data = function(results)
+    return (figure if len(data) else said("this study has nothing of this kind")), data
 
 
 def caption(name: str) -> str:

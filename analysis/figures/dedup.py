@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.parts import COLOURS, QUIET, legend_above, percent, stacked_bars
+from analysis.figures.parts import COLOURS, QUIET, ROLE_COLOURS, legend_above, percent, stacked_bars
 from analysis.results import SIZES, Results, with_ratios
 
 GRANULARITIES = ("file", "layer", "chunk", "parameter")
@@ -37,58 +37,77 @@ def saving_by_granularity(results: Results) -> tuple[Figure, pd.DataFrame]:
     axes.invert_yaxis()
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_xlabel("saving = 1 - bytes out / bytes in")
-    axes.set_xlim(left=max(-0.2, min(-0.02, 1.1 * data["saving"].min())), right=1.1 * data["saving_payload"].max())
     axes.grid(visible=False, axis="y")
-    _note_below(axes, data["saving"])
+    _in_numbers(axes, data)
     percent(axes, "x")
     legend_above(axes)
     return figure, data[["granularity", "method", *SIZES, "saving_payload", "saving"]]
 
 
-def _note_below(axes: Axes, values: pd.Series) -> None:
-    """Say in numbers what the axis cuts off."""
-    left = axes.get_xlim()[0]
-    for place, value in enumerate(values):
-        if value < left:
-            axes.text(left, place + 0.2, f" {100 * value:.0f} %", va="center", fontsize=7, color="white")
+def _in_numbers(axes: Axes, data: pd.DataFrame) -> None:
+    """Both savings behind their bars: most are small beside the largest."""
+    low, high = min(0.0, data["saving"].min()), max(0.01, data["saving_payload"].max())
+    axes.set_xlim(low - 0.03 * (high - low), high + 0.3 * (high - low))
+    for place, pair in enumerate(zip(data["saving_payload"], data["saving"], strict=True)):
+        text = "  {:.1f} %, {:.1f} %".format(*(100 * value for value in pair))
+        axes.text(max(0.0, *pair), place, text, va="center", fontsize=7, color="#444444")
 
 
 def saving_by_chunk_size(results: Results) -> tuple[Figure, pd.DataFrame]:
-    """Smaller chunks find more but cost more to describe: saving by mean chunk size, rule and anchor."""
+    """Smaller chunks find more but cost more to describe: saving by nominal chunk size, rule and anchor.
+
+    Circles and solid lines: cut from the file's start; squares and dashed lines: cut anew at each tensor.
+    """
     data = results.dedup()
     data = data[data["granularity"] == "chunk"]
-    parts = data["method"].str.extract(r"^(?P<rule>[a-z0-9]+)(?:-\d+)? @ (?P<anchor>\w+)$")
-    data = data.assign(rule=parts["rule"], anchor=parts["anchor"], mean_bytes=data["bytes_in"] / data["n_units"])
-    data = data.sort_values(["rule", "anchor", "mean_bytes"])
+    parts = data["method"].str.extract(r"^(?P<rule>[a-z0-9]+)(?:-(?P<nominal>\d+))? @ (?P<anchor>\w+)$")
+    nominal = parts["nominal"].fillna(str(XET_TARGET)).astype("int64")
+    mean = data["bytes_in"] / data["n_units"]
+    data = data.assign(rule=parts["rule"], anchor=parts["anchor"], nominal_bytes=nominal, mean_bytes=mean)
+    data = data.sort_values(["rule", "anchor", "nominal_bytes"])
     figure = Figure(figsize=(8.4, 3.6))
     left, right = figure.subplots(1, 2, sharey=True)
     for axes, column, title in (
         (left, "saving_payload", "kept bytes only"),
         (right, "saving", "with recipes and index"),
     ):
-        for i, ((rule, anchor), line) in enumerate(data.groupby(["rule", "anchor"])):
-            marker = "o" if anchor == "file" else "s"
-            style = "-" if anchor == "file" else "--"
-            axes.plot(
-                line["mean_bytes"],
-                line[column],
-                style,
-                marker=marker,
-                color=COLOURS[i // 2],
-                label=f"{rule} @ {anchor}",
-            )
-        axes.axhline(0, color="black", linewidth=0.8)
-        axes.set_xscale("log", base=2)
-        axes.set(xlabel=f"mean chunk (bytes); {title}")
-        axes.xaxis.set_major_formatter(lambda value, _: _size(value))
+        _chunk_lines(axes, data, column)
+        axes.set_title(title, fontsize=9, loc="left")
     percent(left)
     left.set_ylabel("saving")
-    legend_above(left, 3, "circles: cut from the file's start; squares: anew at each tensor")
-    return figure, data[["method", "mean_bytes", *SIZES, "saving_payload", "saving"]]
+    figure.supxlabel("nominal chunk size (bytes); xet stands at its target of 64 Ki", fontsize=9)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=6, fontsize=8)
+    return figure, data[["method", "nominal_bytes", "mean_bytes", *SIZES, "saving_payload", "saving"]]
+
+
+XET_TARGET = 65536
+"""Bytes: the size that xet aims at, which its name does not say."""
+
+
+def _chunk_lines(axes: Axes, data: pd.DataFrame, column: str) -> None:
+    colours = dict(zip(sorted(data["rule"].unique()), COLOURS, strict=False))
+    for (rule, anchor), line in data.groupby(["rule", "anchor"]):
+        style = "-o" if anchor == "file" else "--s"
+        axes.plot(
+            line["nominal_bytes"],
+            line[column],
+            style,
+            color=colours[rule],
+            label=f"{rule} @ {anchor}",
+            linewidth=1.2,
+            markersize=4 if anchor == "file" else 7,
+            markerfacecolor="none",
+        )
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(lambda value, _: _size(value))
 
 
 def _size(value: float) -> str:
-    return f"{value / 1024:g} Ki" if value >= 1024 else f"{value:g}"
+    for unit, name in ((1 << 20, " Mi"), (1 << 10, " Ki")):
+        if value >= unit:
+            return f"{value / unit:g}{name}"
+    return f"{value:g}"
 
 
 def saving_by_scope(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -126,10 +145,13 @@ def _natural(store: str) -> tuple[int, list[object]]:
 
 
 def saving_by_model(results: Results) -> tuple[Figure, pd.DataFrame]:
-    """Most models have little to drop on their own, a few have a lot: what a store for each model alone saves."""
+    """Most models have little to drop on their own, a few have a lot: cumulative share of the models by what a store
+    for each alone saves.
+    """
     data = results.dedup("model")
     data = data[data["name"].isin(results.originals["model"])]
-    chosen = {granularity: _best_method(data, granularity) for granularity in GRANULARITIES[:3]}
+    there = [granularity for granularity in GRANULARITIES[:3] if granularity in set(data["granularity"])]
+    chosen = {granularity: _best_method(data, granularity) for granularity in there}
     figure = Figure(figsize=(6, 3.4))
     axes = figure.subplots()
     shown = []
@@ -139,10 +161,10 @@ def saving_by_model(results: Results) -> tuple[Figure, pd.DataFrame]:
         axes.step(rows["saving"], share, where="post", color=colour, label=f"{granularity}: {method}")
         shown.append(rows)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set(xlabel="saving with recipes and index", ylabel="share of models that save at most this", ylim=(0, 1.02))
+    axes.set(xlabel="saving with recipes and index", ylabel="cumulative share of models", ylim=(0, 1.02))
     percent(axes, "x")
     legend_above(axes, 3)
-    return figure, pd.concat(shown)[["granularity", "method", "name", *SIZES, "saving_payload", "saving"]]
+    return figure, pd.concat([data.head(0), *shown])[["granularity", "method", "name", *SIZES, "saving_payload", "saving"]]
 
 
 def _best_method(data: pd.DataFrame, granularity: str) -> str:
@@ -199,7 +221,7 @@ def reference_counts(results: Results) -> tuple[Figure, pd.DataFrame]:
         index="occurs", columns="role", values="n_unique", aggfunc="sum", fill_value=0
     )
     table = table.reindex([name for name in names if name in table.index])
-    return stacked_bars(table, "distinct layers that occur so often"), table.reset_index()
+    return stacked_bars(table, "distinct layers that occur so often", rows="occurrences in the study"), table.reset_index()
 
 
 def duplicate_sizes(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -208,9 +230,9 @@ def duplicate_sizes(results: Results) -> tuple[Figure, pd.DataFrame]:
     data = data.assign(bytes_dropped=data["bytes_unique"] * (data["references"] - 1))
     figure = Figure(figsize=(6.4, 3.6))
     axes = figure.subplots()
-    for colour, (role, rows) in zip(COLOURS, data.groupby("role"), strict=False):
+    for role, rows in data.groupby("role"):
         size = 14 + 8 * np.sqrt(rows["n_unique"].astype("float64"))
-        axes.scatter(rows["median"], rows["bytes_dropped"], size, color=colour, alpha=0.75, label=role, linewidths=0)
+        axes.scatter(rows["median"], rows["bytes_dropped"], size, color=ROLE_COLOURS[str(role)], alpha=0.75, label=role, linewidths=0)
     axes.set(xscale="log", yscale="log", xlabel="median size of such a layer (bytes)", ylabel="bytes dropped")
     legend_above(axes, 6, "role (area: number of layers)")
     return figure, data

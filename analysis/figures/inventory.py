@@ -6,11 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.parts import COLOURS, legend_above, stacked_bars
+from analysis.figures.parts import COLOURS, REST, legend_above, stacked_bars
 from analysis.results import Results
 from elf.tensor import ROLES
-
-REST = "not in a tensor"
 
 
 def bytes_by_family(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -38,7 +36,7 @@ def _stored(results: Results, by: str, order: list[str]) -> pd.DataFrame:
 
 
 def layer_sizes(results: Results) -> tuple[Figure, pd.DataFrame]:
-    """Many layers are small, the bytes are in few: share of layers and share of bytes in layers up to a size."""
+    """Many layers are small, the bytes are in few: cumulative share of the layers and of their bytes, by layer size."""
     sizes = np.sort(results.layers.loc[results.layers["bytes_stored"] > 0, "bytes_stored"].to_numpy("int64"))
     data = pd.DataFrame({"bytes": sizes, "layers": np.arange(1, len(sizes) + 1), "sum": np.cumsum(sizes)})
     data = data.groupby("bytes", as_index=False).last()
@@ -46,6 +44,6 @@ def layer_sizes(results: Results) -> tuple[Figure, pd.DataFrame]:
     axes = figure.subplots()
     axes.step(data["bytes"], data["layers"] / len(sizes), where="post", label="of the layers", color=COLOURS[0])
     axes.step(data["bytes"], data["sum"] / sizes.sum(), where="post", label="of their bytes", color=COLOURS[1])
-    axes.set(xscale="log", xlabel="layer size (bytes)", ylabel="share in layers up to this size", ylim=(0, 1.02))
+    axes.set(xscale="log", xlabel="layer size (bytes)", ylabel="cumulative share", ylim=(0, 1.02))
     legend_above(axes)
     return figure, data

@@ -14,7 +14,7 @@ from analysis.sources.errors import SourceError
 from analysis.sources.patterns import matches
 
 
-def pull_path(entry: Entry, family: Family, context: Context) -> Found:  # noqa: ARG001  (every source is given one)
+def pull_path(entry: Entry, family: Family, context: Context) -> Found:
     """The model of a `path:` entry; each file that cannot be read is a failure of its own.
 
     Raises SourceError when there is no such path, or nothing in it to read.
@@ -23,9 +23,14 @@ def pull_path(entry: Entry, family: Family, context: Context) -> Found:  # noqa:
     root = _root(entry, family)
     found = Found()
     files = []
+    seen: dict[tuple[int, int] | str, str] = {}
     for name, path in [(root.name, root)] if root.is_file() else _walk(root, entry.weights):
         try:
-            files.append(WeightFile(_printable(name), path, _readable_size(path)))
+            size = _readable_size(path)
+            if first := _twin(path, _printable(name), seen):
+                context.note(f"{entry.label}: {_printable(name)} is {first} by another name, and is counted once")
+            else:
+                files.append(WeightFile(_printable(name), path, size))
         except OSError as error:
             failure = SourceFailure(family.name, entry.label, _printable(name), type(error).__name__, _reason(error))
             found.failures.append(failure)
@@ -79,6 +84,15 @@ def _readable_size(path: Path) -> int:
         raise OSError("not a plain file")
     with path.open("rb"):
         return status.st_size
+
+
+def _twin(path: Path, name: str, seen: dict[tuple[int, int] | str, str]) -> str | None:
+    """The name under which the same bytes on disk, or a file whose name prints the same, came before."""
+    status = path.stat()
+    keys = ((status.st_dev, status.st_ino), name)
+    first = next((seen[key] for key in keys if key in seen), None)
+    seen.update(dict.fromkeys(keys, first or name))
+    return first
 
 
 def _reason(error: OSError) -> str:
