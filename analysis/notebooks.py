@@ -74,11 +74,16 @@ def _client(notebook: nbformat.NotebookNode, scratch: Path) -> NotebookClient:
 
 
 def publish(study: str, places: Places) -> list[Path]:
-    """Execute the committed notebooks that show this study, in place."""
-    shown = [source for source in sources() if f'STUDY = "{study}"' in source.read_text(encoding="utf-8")]
+    """Execute the committed notebooks that show this study, in place; those that show no study go with the default."""
+    shown = [source for source in sources() if _study_of(source) == study]
     for source in shown:
         write(execute(source, study, places), source.with_suffix(".ipynb"))
     return shown
+
+
+def _study_of(source: Path) -> str:
+    found = STUDY_LINE.search(source.read_text(encoding="utf-8"))
+    return found.group().split('"')[1] if found else "default"
 
 
 def unexecuted(source: Path) -> nbformat.NotebookNode:
