@@ -15,6 +15,7 @@ from analysis.results import Results
 
 CLAIMS = PROJECT / "results" / "paper" / "claims.csv"
 NOT_YET = "not measured in this version"
+NOTHING = "nothing was measured"
 
 
 def dedup_saving(results: Results) -> tuple[str, str]:
@@ -22,11 +23,10 @@ def dedup_saving(results: Results) -> tuple[str, str]:
     data = results.dedup()
     found = []
     for granularity in ("file", "layer", "chunk", "parameter"):
-        best = data[data["granularity"] == granularity].sort_values("saving", ascending=False).iloc[0]
-        found.append(f"{granularity} {best['ratio']:.3f}x")
-    return ", ".join(
-        found
-    ), "best ratio of each granularity over the study, recipes and index counted; a hand-picked set"
+        ratios = data.loc[data["granularity"] == granularity, "ratio"].dropna()
+        found += [f"{granularity} {ratios.max():.3f}x"] if len(ratios) else []
+    note = "best ratio of each granularity over the study, recipes and index counted; a hand-picked set"
+    return (", ".join(found), note) if found else (NOTHING, "")
 
 
 def in_unit_interval(results: Results) -> tuple[str, str]:
@@ -34,6 +34,8 @@ def in_unit_interval(results: Results) -> tuple[str, str]:
     rows = results.parameters[
         (results.parameters["scope"] == "study") & results.parameters["n_in_unit_interval"].notna()
     ]
+    if not rows["n_params"].sum():
+        return NOTHING, ""
     by_dtype = {str(dtype): _share(group) for dtype, group in rows.groupby("dtype")}
     note = f"of {int(rows['n_params'].sum()):,} float parameters of every role, optimizer state included"
     return f"{_share(rows)} ({', '.join(f'{dtype} {share}' for dtype, share in by_dtype.items())})", note

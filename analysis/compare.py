@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.results import Results
-from analysis.text import size, table
+from analysis.text import count, size, table
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Ratios of every whole store in two studies; `models` both, only in the first, only in the second."""
+    """Ratios of every whole store in two studies; `models` both, only in the first, only in the second.
+
+    Models that were made here (`derive:`) are no part of either.
+    """
 
     a: Results
     b: Results
@@ -23,20 +26,30 @@ class Comparison:
     def json(self) -> str:
         """The same for a script."""
         studies = {"a": self.a.study, "b": self.b.study}
-        facts = {**studies, "bytes_a": self.a.bytes, "bytes_b": self.b.bytes, "models": self.models}
+        derived = {"derived_a": _derived(self.a), "derived_b": _derived(self.b)}
+        facts = {**studies, "bytes_a": self.a.bytes, "bytes_b": self.b.bytes, **derived, "models": self.models}
         stores = json.loads(self.stores.to_json(orient="records"))
         return json.dumps(facts | {"stores": stores}, indent=1)
 
     def __str__(self) -> str:
         a, b = self.a.study, self.b.study
-        counted = ", ".join(f"{n} models {where}" for where, n in self.models.items())
-        head = f"{a}: {size(self.a.bytes)}; {b}: {size(self.b.bytes)}; {counted}"
+        counted = ", ".join(f"{count(n, 'model')} {where}" for where, n in self.models.items())
+        head = f"{_held(self.a)}; {_held(self.b)}; {counted}"
         rows = [
             (row["granularity"], row["method"], *map(_ratio, (row["ratio_a"], row["ratio_b"], row["b_over_a"])))
             for row in self.stores.to_dict("records")
         ]
         shown = table(["granularity", "method", f"ratio {a}", f"ratio {b}", f"{b} / {a}"], rows)
         return f"{head}\nratio = bytes in / bytes out, recipes and index counted\n\n{shown}"
+
+
+def _derived(study: Results) -> int:
+    return len(study.models) - len(study.originals)
+
+
+def _held(study: Results) -> str:
+    derived = _derived(study)
+    return f"{study.study}: {size(study.bytes)}" + (f" + {derived} derived not counted" if derived else "")
 
 
 def _ratio(value: float) -> str:
@@ -49,6 +62,9 @@ def compare(a: Results, b: Results) -> Comparison:
     models = {"in both": len(names_a & names_b), f"only in {a.study}": len(names_a - names_b)}
     models |= {f"only in {b.study}": len(names_b - names_a)}
     keys, columns = ["granularity", "method"], ["ratio_payload", "ratio"]
-    stores = a.dedup()[keys + columns].merge(b.dedup()[keys + columns], on=keys, how="outer", suffixes=("_a", "_b"))
+    stores_a, stores_b = (
+        study.dedup().set_index(keys)[columns].add_suffix(side) for study, side in ((a, "_a"), (b, "_b"))
+    )
+    stores = stores_a.join(stores_b, how="outer").reset_index()
     stores = stores.assign(b_over_a=stores["ratio_b"] / stores["ratio_a"])
     return Comparison(a, b, models, stores.sort_values(keys, ignore_index=True))

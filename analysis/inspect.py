@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from pydantic import ValidationError
 
 from analysis.config import Family, HubEntry, ModelEntry, PathEntry, Study
 from analysis.config.load import registry
@@ -15,7 +16,10 @@ from analysis.errors import UsageError
 from analysis.manifest import Manifest
 from analysis.places import Places
 from analysis.results import Results, read
-from analysis.text import size, table
+from analysis.text import count, size, table
+
+SMALLEST_GAIN = 1.00005
+"""A ratio that four decimals show as more than 1."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +41,32 @@ class Inspection:
         return json.dumps({"bytes": self.results.bytes, **facts, "failures": failures}, indent=1)
 
     def text(self, *, layers: bool = False) -> str:
-        """The same for a reader."""
-        parts = [self._head(), _shown(self._by_dtype_and_role())]
+        """The same for a reader, the answer first."""
+        if self.results.bytes == 0:
+            return "nothing was measured"
+        by_kind = self._by_dtype_and_role()
+        by_kind["share"] = by_kind["share"].map("{:.2%}".format).str.replace("%", " %")
+        parts = [f"{self._head()}\n{self._answer()}", _shown(by_kind)]
         if layers:
             parts.append(_shown(self.results.layers[["layer", "role", "dtype", "shape", "bytes_stored", "alias_of"]]))
-        parts += ["deduplication inside this model (ratio counts recipes and index):", _shown(self._stores())]
+        stores = self._stores()
+        stores = stores.assign(**{name: stores[name].map("{:.4f}".format) for name in ("ratio_payload", "ratio")})
+        parts += ["deduplication inside this model (ratio counts recipes and index):", _shown(stores)]
         return "\n\n".join(parts)
+
+    def _answer(self) -> str:
+        best = self._stores().iloc[0]
+        if best["ratio"] < SMALLEST_GAIN:
+            return "nothing to gain: deduplication inside this model saves nothing, recipes and index counted"
+        saved = self.results.bytes * (1 - 1 / best["ratio"])
+        return f"best: {best['granularity']} {best['method']}, {best['ratio']:.4f}x; saves {size(saved)}"
 
     def _head(self) -> str:
         model = self.results.models.iloc[0]
         formats = ", ".join(sorted(set(self.results.layers["format"]))) or "measured as bytes"
         return (
-            f"{model['model']}: {model['n_files']} files ({formats}), {size(model['bytes'])}, "
-            f"{model['n_layers']:,} layers, {model['n_params']:,} parameters"
+            f"{model['model']}: {count(model['n_files'], 'file')} ({formats}), {size(model['bytes'])}, "
+            f"{count(model['n_layers'], 'layer')}, {count(model['n_params'], 'parameter')}"
         )
 
     def _by_dtype_and_role(self) -> pd.DataFrame:
@@ -60,12 +77,11 @@ class Inspection:
         rest = self.results.bytes - int(layers["bytes_stored"].sum())
         row = {"dtype": "-", "role": "in no tensor", "layers": 0, "parameters": 0, "bytes": rest}
         data = pd.concat([grouped, pd.DataFrame([row])], ignore_index=True).sort_values("bytes", ascending=False)
-        return data.assign(share=[f"{100 * value / max(1, self.results.bytes):.2f} %" for value in data["bytes"]])
+        return data.assign(share=data["bytes"].astype("float64") / max(1, self.results.bytes))
 
     def _stores(self) -> pd.DataFrame:
-        data = self.results.dedup("model")
-        rounded = data.assign(ratio_payload=data["ratio_payload"].round(4), ratio=data["ratio"].round(4))
-        return rounded[["granularity", "method", "n_units", "n_unique", "ratio_payload", "ratio"]]
+        data = self.results.dedup("model").sort_values("ratio", ascending=False, kind="stable", ignore_index=True)
+        return data[["granularity", "method", "n_units", "n_unique", "ratio_payload", "ratio"]]
 
 
 def _shown(data: pd.DataFrame) -> str:
@@ -75,7 +91,7 @@ def _shown(data: pd.DataFrame) -> str:
 def inspect(model: str, places: Places) -> Inspection:
     """Measure one model: a file, a folder or `hub:ORG/NAME`.
 
-    Raises UsageError when there is no such file, ElfError with the reason when it cannot be read.
+    Raises UsageError when there is no such file or no repository can have this name.
     """
     from analysis.steps import run_study
 
@@ -89,9 +105,14 @@ def inspect(model: str, places: Places) -> Inspection:
 
 
 def _entry(model: str) -> ModelEntry:
-    if model.startswith("hub:"):
-        return HubEntry(hub=model.removeprefix("hub:"))
     path = Path(model).expanduser()
-    if not path.exists():
-        raise UsageError(f"{model}: no such file or folder; for a Hub repository write hub:ORG/NAME")
-    return PathEntry(path=str(path.absolute()))
+    try:
+        if model.startswith("hub:"):
+            return HubEntry(hub=model.removeprefix("hub:"))
+        if not model or not path.exists():
+            wanted = "no such file or folder; for a Hub repository write hub:ORG/NAME"
+            raise UsageError(f"{model or repr(model)}: {wanted}")
+        return PathEntry(path=str(path.absolute()))
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{model}: {reason}") from error

@@ -27,10 +27,10 @@ families:
 
 @dataclass(frozen=True)
 class Entry:
-    """One study of configs/: what it names and what of it is here."""
+    """One study of configs/: what it names (`models` is None when its YAML is not valid) and what of it is here."""
 
     study: str
-    models: str
+    models: int | None
     published: bool
     run_here: bool
 
@@ -48,7 +48,10 @@ class Listing:
         return json.dumps(asdict(self), indent=1)
 
     def __str__(self) -> str:
-        rows = [(e.study, e.models, _tick(e.published), _tick(e.run_here)) for e in self.studies]
+        rows = [
+            (e.study, "not valid" if e.models is None else e.models, _tick(e.published), _tick(e.run_here))
+            for e in self.studies
+        ]
         shown = table(["study", "model entries", "committed", "run here"], rows)
         return f"{shown}\n\nformats: {', '.join(self.formats)}\nmeasures: {', '.join(self.measures)}"
 
@@ -70,10 +73,11 @@ def _entry(path: Path, places: Places) -> Entry:
     from analysis.config import ConfigError, load_study
 
     study = path.stem
+    models: int | None
     try:
-        models = str(sum(len(family.models) for family in load_study(path).families))
+        models = sum(len(family.models) for family in load_study(path).families)
     except ConfigError:
-        models = "not valid"
+        models = None
     run_here = (places.local(study) / "manifest.json").exists()
     return Entry(study, models, is_published(places.study(study)), run_here)
 

@@ -104,7 +104,7 @@ def _no_results(study: str) -> str:
     if (PROJECT / "configs" / f"{study}.yaml").is_file():
         return f"the study {study!r} has no tables yet; run it: python -m analysis run {study}"
     there = ", ".join(sorted(path.stem for path in (PROJECT / "configs").glob("*.yaml") if ".lock" not in path.name))
-    return f"there is no study of this name (there are: {there}); to make one: python -m analysis init {study}"
+    return f"no study of this name has tables; run its YAML file, or one of configs/ ({there})"
 
 
 def read(study: str, folder: Path) -> Results:

@@ -25,6 +25,7 @@ def test_inspect_answers_for_one_file(fracast: Path, tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert found["bytes"] == fracast.stat().st_size
     assert sum(row["bytes"] for row in found["by_dtype_and_role"]) == found["bytes"]
+    assert sum(row["share"] for row in found["by_dtype_and_role"]) == pytest.approx(1)
     assert {row["granularity"] for row in found["stores"]} == {"file", "layer", "chunk", "parameter", "identity"}
     assert not (tmp_path / "inspect").exists(), "a question leaves no study behind"
 
@@ -34,6 +35,21 @@ def test_inspect_lists_every_layer_when_asked(fracast: Path, tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") > 50
     assert "deduplication inside this model" in done.stdout
+    assert done.stdout.splitlines()[1].startswith("nothing to gain: ")
+
+
+def test_inspect_says_first_what_is_best(fracast: Path, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "model" / f"{name}.safetensors").write_bytes(fracast.read_bytes())
+    done = analysis("inspect", tmp_path / "model", cache=tmp_path / "cache", results=tmp_path)
+    assert done.stdout.splitlines()[0].startswith("model: 2 files (safetensors)")
+    assert done.stdout.splitlines()[1].startswith("best: file whole, 1.999")
+    stores = json.loads(
+        analysis("inspect", tmp_path / "model", "--json", cache=tmp_path / "cache", results=tmp_path).stdout
+    )["stores"]
+    ratios = [store["ratio"] for store in stores]
+    assert ratios == sorted(ratios, reverse=True)
 
 
 def test_inspect_of_a_damaged_file_says_so_and_ends_with_1(fracast: Path, tmp_path: Path) -> None:
@@ -48,6 +64,8 @@ def test_inspect_of_a_damaged_file_says_so_and_ends_with_1(fracast: Path, tmp_pa
     ("arguments", "said"),
     [
         (["inspect", "gone.safetensors"], "no such file or folder; for a Hub repository write hub:ORG/NAME"),
+        (["inspect", ""], "'': no such file or folder"),
+        (["inspect", "hub:a/b/c"], "hub:a/b/c: must be a Hub repository, 'org/name', not 'a/b/c'"),
         (["run", "gone"], "no such file, and no study of that name in configs/ (there are: authors, default"),
         (["init", "Default Study"], "a study's name is lower-case letters"),
         (["init", "default"], "exists already"),
@@ -101,6 +119,7 @@ def test_ls_names_studies_formats_and_measures() -> None:
     )
     found = json.loads(done.stdout)
     assert {study["study"] for study in found["studies"]} >= {"default", "tiny", "authors", "paper"}
+    assert {study["study"]: study["models"] for study in found["studies"]}["tiny"] == 6
     assert {"safetensors", "onnx", "pytorch", "gguf"} <= set(found["formats"])
     assert found["measures"] == ["hash_dedup"]
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jupytext
 import nbformat
+import pandas as pd
 import pytest
 from commands import PROJECT
 
 from analysis import notebooks
-from analysis.claims import CLAIMS, MEASURED, claims
+from analysis.claims import CLAIMS, MEASURED, NOT_YET, NOTHING, claims
+from analysis.compare import compare
 from analysis.figures import FIGURES, draw, rendered, write_figures
 from analysis.places import Places
 from analysis.report import write_report
 from analysis.results import Results, load, read
+from analysis.tables import TABLES, write_table
+from elf.errors import ElfError
 
 
 @pytest.fixture(scope="module")
@@ -92,5 +97,46 @@ def test_any_study_is_one_line_away(tmp_path: Path) -> None:
 
 
 def test_a_study_without_results_says_what_to_run() -> None:
-    with pytest.raises(Exception, match=r"run it: python -m analysis run configs/none\.yaml"):
+    with pytest.raises(
+        ElfError, match=r"the study 'authors' has no tables yet; run it: python -m analysis run authors$"
+    ):
+        load("authors")
+    with pytest.raises(
+        ElfError, match=r"none: no study of this name has tables; run its YAML file, or one of configs/"
+    ):
         load("none")
+
+
+def test_results_are_shown_in_one_line(tiny: Results) -> None:
+    assert repr(tiny).startswith("Results('tiny': 6 models, 28 files, 37.2 MB; tables: models, layers")
+
+
+@pytest.fixture
+def nothing(tmp_path: Path) -> Results:
+    """The tables of a study of which no model could be pulled."""
+    for table in TABLES.values():
+        write_table(tmp_path, table, pd.DataFrame(columns=[column.name for column in table.columns]))
+    return read("nothing", tmp_path)
+
+
+def test_a_study_without_models_has_figures_a_report_and_claims_that_say_so(nothing: Results, tmp_path: Path) -> None:
+    write_figures(nothing, tmp_path / "figures")
+    page = write_report(nothing, tmp_path).read_text(encoding="utf-8")
+    assert page.count("<svg") == len(FIGURES)
+    assert set(claims(nothing)["ours"]) == {NOTHING, NOT_YET}
+    assert nothing.coverage == "0 models, 0 files, 0.0 MB"
+
+
+def test_a_study_without_models_can_be_compared(nothing: Results, tiny: Results) -> None:
+    assert len(compare(nothing, nothing).stores) == 0
+    assert "only in tiny" in str(compare(nothing, tiny))
+
+
+def test_a_figure_without_data_says_so(tiny: Results) -> None:
+    once = replace(tiny, duplicates=tiny.duplicates[tiny.duplicates["references"] == 1])
+    assert draw("reference_counts", once).figure.texts[0].get_text() == "this study has nothing of this kind"
+
+
+def test_derived_models_are_said_to_be_left_out_of_a_comparison(tiny: Results) -> None:
+    derived = replace(tiny, models=tiny.models.assign(derived=[True] + [False] * 5))
+    assert " + 1 derived not counted; tiny: " in str(compare(derived, tiny))

@@ -9,10 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.parts import COLOURS, QUIET, ROLE_COLOURS, legend_above, percent, stacked_bars
+from analysis.figures.parts import COLOURS, QUIET, ROLE_COLOURS, legend_above, percent, said, stacked_bars
 from analysis.results import SIZES, Results, with_ratios
+from elf.tensor import ROLES
 
 GRANULARITIES = ("file", "layer", "chunk", "parameter")
+GRANULARITY_COLOURS = dict(zip(GRANULARITIES, COLOURS, strict=False))
 SCOPE_NAMES = {
     "file": "within a file",
     "model": "within a model",
@@ -73,9 +75,9 @@ def saving_by_chunk_size(results: Results) -> tuple[Figure, pd.DataFrame]:
     ):
         _chunk_lines(axes, data, column)
         axes.set_title(title, fontsize=9, loc="left")
+        axes.set_xlabel("nominal chunk size (bytes); xet: its target, 64 Ki")
     percent(left)
     left.set_ylabel("saving")
-    figure.supxlabel("nominal chunk size (bytes); xet stands at its target of 64 Ki", fontsize=9)
     figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=6, fontsize=8)
     return figure, data[["method", "nominal_bytes", "mean_bytes", *SIZES, "saving_payload", "saving"]]
 
@@ -155,16 +157,24 @@ def saving_by_model(results: Results) -> tuple[Figure, pd.DataFrame]:
     figure = Figure(figsize=(6, 3.4))
     axes = figure.subplots()
     shown = []
-    for colour, (granularity, method) in zip(COLOURS, chosen.items(), strict=False):
+    for granularity, method in chosen.items():
         rows = data[(data["granularity"] == granularity) & (data["method"] == method)].sort_values("saving")
         share = np.arange(1, len(rows) + 1) / max(1, len(rows))
-        axes.step(rows["saving"], share, where="post", color=colour, label=f"{granularity}: {method}")
+        axes.step(
+            rows["saving"],
+            share,
+            where="post",
+            color=GRANULARITY_COLOURS[granularity],
+            label=f"{granularity}: {method}",
+        )
         shown.append(rows)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set(xlabel="saving with recipes and index", ylabel="cumulative share of models", ylim=(0, 1.02))
     percent(axes, "x")
     legend_above(axes, 3)
-    return figure, pd.concat([data.head(0), *shown])[["granularity", "method", "name", *SIZES, "saving_payload", "saving"]]
+    return figure, pd.concat([data.head(0), *shown])[
+        ["granularity", "method", "name", *SIZES, "saving_payload", "saving"]
+    ]
 
 
 def _best_method(data: pd.DataFrame, granularity: str) -> str:
@@ -180,7 +190,8 @@ def leave_one_family_out(results: Results) -> tuple[Figure, pd.DataFrame]:
     figure = Figure(figsize=(7.2, 1 + 0.25 * data["name"].nunique()))
     axes = figure.subplots()
     names = sorted(data["name"].unique(), key=lambda name: data.loc[data["name"] == name, "saving_payload"].min())
-    for colour, (store, rows) in zip(COLOURS, data.groupby("store", sort=False), strict=False):
+    for store, rows in data.groupby("store"):
+        colour = GRANULARITY_COLOURS[str(store).partition(":")[0]]
         places = [names.index(name) for name in rows["name"]]
         axes.plot(rows["saving_payload"], places, "o", color=colour, label=store)
         axes.axvline(_whole(results, str(store)), color=colour, linewidth=0.8, linestyle=":")
@@ -221,7 +232,10 @@ def reference_counts(results: Results) -> tuple[Figure, pd.DataFrame]:
         index="occurs", columns="role", values="n_unique", aggfunc="sum", fill_value=0
     )
     table = table.reindex([name for name in names if name in table.index])
-    return stacked_bars(table, "distinct layers that occur so often", rows="occurrences in the study"), table.reset_index()
+    table = table[[role for role in ROLES if role in table]]
+    return stacked_bars(
+        table, "distinct layers that occur so often", rows="occurrences in the study"
+    ), table.reset_index()
 
 
 def duplicate_sizes(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -232,44 +246,71 @@ def duplicate_sizes(results: Results) -> tuple[Figure, pd.DataFrame]:
     axes = figure.subplots()
     for role, rows in data.groupby("role"):
         size = 14 + 8 * np.sqrt(rows["n_unique"].astype("float64"))
-        axes.scatter(rows["median"], rows["bytes_dropped"], size, color=ROLE_COLOURS[str(role)], alpha=0.75, label=role, linewidths=0)
+        axes.scatter(
+            rows["median"],
+            rows["bytes_dropped"],
+            size,
+            color=ROLE_COLOURS[str(role)],
+            alpha=0.75,
+            label=role,
+            linewidths=0,
+        )
     axes.set(xscale="log", yscale="log", xlabel="median size of such a layer (bytes)", ylabel="bytes dropped")
     legend_above(axes, 6, "role (area: number of layers)")
     return figure, data
 
 
 def shared_layers(results: Results) -> tuple[Figure, pd.DataFrame]:
-    """Who shares with whom: identical layers that two models both have, in percent of the smaller model's bytes."""
+    """Who shares with whom: identical layers that two models both have, in percent of the smaller model's bytes.
+
+    Models that share less than 0.05 % with every other are left out.
+    """
     rows = results.shared_bytes
     rows = rows[(rows["granularity"] == "layer") & (rows["method"] == "untyped")]
-    size = results.models.set_index("model")["bytes"]
+    size = results.models.set_index("model")["bytes"].astype("float64")
     smaller = np.minimum(rows["model_a"].map(size).astype("float64"), rows["model_b"].map(size).astype("float64"))
     rows = rows.assign(share=rows["bytes"].astype("float64") / smaller)
-    names = list(results.models.sort_values(["family", "model"])["model"])
+    shown = rows[rows["share"] >= LEAST_SHARE]
+    ordered = results.models.sort_values(["family", "model"])["model"]
+    names = [name for name in ordered if name in {*shown["model_a"], *shown["model_b"]}]
     matrix = pd.DataFrame(np.nan, index=names, columns=names)
-    for a, b, share in rows[["model_a", "model_b", "share"]].itertuples(index=False):
+    for a, b, share in shown[["model_a", "model_b", "share"]].itertuples(index=False):
         matrix.loc[a, b] = matrix.loc[b, a] = share
-    return _heat_map(matrix), rows
+    return (_heat_map(matrix) if names else said("no two models share 0.05 % of the smaller one")), rows
+
+
+LEAST_SHARE = 0.0005
+"""Of the smaller model's bytes: a pair that shares less is not shown."""
 
 
 def _heat_map(matrix: pd.DataFrame) -> Figure:
-    side = 2.4 + 0.24 * len(matrix)
-    figure = Figure(figsize=(side + 1, side))
+    side = 2.4 + 0.32 * len(matrix)
+    figure = Figure(figsize=(side + 1.2, side))
     axes = figure.subplots()
-    image = axes.imshow(matrix.to_numpy(), cmap="Blues", vmin=0, vmax=1)
     values = matrix.to_numpy("float64")
-    for i, j in zip(*np.nonzero(values >= 0.0005), strict=True):
+    most = float(np.nanmax(values))
+    image = axes.imshow(values, cmap="Blues", vmin=0, vmax=most)
+    for i, j in zip(*np.nonzero(values >= LEAST_SHARE), strict=True):
         value = float(values[i, j])
-        axes.text(j, i, _share(value), ha="center", va="center", fontsize=6, color="white" if value > 0.5 else "black")
-    axes.set_xticks(range(len(matrix)), matrix.columns, rotation=60, ha="right", fontsize=7)
-    axes.set_yticks(range(len(matrix)), matrix.index, fontsize=7)
+        colour = "white" if value > most / 2 else "black"
+        axes.text(j, i, _share(value), ha="center", va="center", fontsize=6, color=colour)
+    names = _short(list(matrix.index))
+    axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=7)
+    axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.grid(visible=False)
-    figure.colorbar(image, ax=axes, shrink=0.6, label="share of the smaller model")
+    bar = figure.colorbar(image, ax=axes, shrink=0.7, format=lambda value, _: f"{100 * value:.3g} %")
+    bar.set_label("share of the smaller model")
     return figure
 
 
+def _short(models: list[str]) -> list[str]:
+    """Names without their versions, where those are not needed to tell two of them apart."""
+    bare = [name.partition("==")[0] for name in models]
+    return [name if bare.count(short) > 1 else short for name, short in zip(models, bare, strict=True)]
+
+
 def _share(value: float) -> str:
-    return f"{100 * value:.0f}" if value >= 0.095 else f"{100 * value:.1f}"
+    return f"{100 * value:.0f} %" if value >= 0.095 else f"{100 * value:.1f} %"
 
 
 def distinct_parameters(results: Results) -> tuple[Figure, pd.DataFrame]:
