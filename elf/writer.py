@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from elf.codecs import LOSSLESS
 from elf.codecs.zstd import Zstd
 from elf.coding import LARGE, STRIDE, passing, pieces, typed
 from elf.container import ElvesFile, is_elves
+from elf.decide import decisions
 from elf.errors import ElfError
 from elf.files import replacing
 from elf.formats import ModelFile, open_model
@@ -24,7 +24,7 @@ from elf.formats.base import Bytes, one_error
 from elf.index import INDEX, MAX_HEADER, Index, Row, escaped, header_text, skeleton_key
 from elf.payload import in_order
 from elf.restore import lossy_ranges
-from elf.rule import Decision, Rule, after
+from elf.rule import Rule, after
 from elf.skeleton import PIECE, cut, seals, skeleton
 from elf.tensor import Tensor
 
@@ -89,8 +89,7 @@ class _Writer:
         self.jobs = jobs
         self.progress = progress
         self.layout, self.stored = cut(model)
-        self.decisions = [rule.before(tensor) for tensor in self.stored]
-        self._respect_aliases(rule)
+        self.decisions = decisions(model, self.layout, self.stored, rule)
         self.header = self._reserved()
         self.lengths: list[int] = []
         self.payload_of: dict[int, int] = {}
@@ -125,32 +124,6 @@ class _Writer:
         if length > MAX_HEADER:
             raise ElfError(f"the names of its tensors take {length} bytes, more than a safetensors header may have")
         return length
-
-    def _respect_aliases(self, rule: Rule) -> None:
-        """What one tensor may lose, every other one over the same bytes must be allowed to lose as well."""
-        numbers = {tensor.name: number for number, tensor in enumerate(self.stored)}
-        for alias in self.model.tensors:
-            if alias.alias_of is None:
-                continue
-            decision = rule.before(alias)
-            owner = numbers.get(alias.alias_of)
-            for number in {*self._under(self.model.as_stored(alias)), *([] if owner is None else [owner])}:
-                mine = self.decisions[number]
-                if mine.bound is not None and (
-                    decision.bound != mine.bound or alias.dtype != self.stored[number].dtype
-                ):
-                    self.decisions[number] = Decision(f"{alias.name} is stored in the same bytes: {decision.reason}")
-
-    def _under(self, alias: Tensor) -> Iterator[int]:
-        """The ranges that a plain alias reaches over."""
-        if alias.offset is None:
-            return
-        ranges = self.layout.ranges
-        first = bisect_right(ranges, (alias.part, alias.offset), key=lambda item: (item.part, item.stop))
-        for number in range(first, len(ranges)):
-            if (ranges[number].part, ranges[number].start) >= (alias.part, alias.offset + alias.nbytes):
-                return
-            yield number
 
     def _parts(self, data: Bytes) -> Iterator[Bytes]:
         """A mapped range in parts, each let go when the next is asked for."""
