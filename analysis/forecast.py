@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 
 from analysis.config import DeriveEntry, Family, HubCacheEntry, HubEntry, ModelEntry, PathEntry, PypiEntry, Study
 from analysis.places import Places
+from analysis.progress import bar, say
 from analysis.run import plan
-from analysis.sources import Model, Pulled, SourceError, hub, pypi
+from analysis.sources import Model, Pulled, SourceError, derive, hub, pypi
 from analysis.sources.base import Context
+from analysis.sources.errors import UnreachableError
 from analysis.sources.lock import Lock
 from analysis.sources.pull import SOURCES
 from analysis.sources.sums import Sums
-from analysis.text import seconds, size, table
+from analysis.text import count, seconds, size, table
 
 MEASURE_BYTES_PER_SECOND = 60e6
 """What one worker measures, processes and shards included: the default study on the machine that the README names."""
 SHARD_SHARE = 0.3
 """Disk that shards take, as a share of the models' bytes."""
+
+
+HUB_THREADS = 8
+"""Repositories that are asked for at once."""
+UNKNOWN = ("?", None, None)
 
 
 @dataclass(frozen=True)
@@ -75,12 +82,19 @@ class Forecast:
             )
             for e in self.entries
         ]
-        known = sum(entry.bytes or 0 for entry in self.entries)
-        unknown = sum(entry.bytes is None for entry in self.entries)
-        total = f"{len(self.entries)} models, {size(known)}" + (f" and {unknown} of unknown size" if unknown else "")
         shown = table(["family", "model", "state", "files", "bytes", "units done"], rows)
-        left = f"about {seconds(self.seconds)} of measuring with one worker, {size(self.disk_bytes)} of disk"
-        return f"{shown}\n\n{self.study}: {total}; still to do: {left}"
+        return f"{shown}\n\n{self.study}: {self._total()}; still to do: {self._left()}"
+
+    def _total(self) -> str:
+        total = f"{count(len(self.entries), 'model')}, {size(sum(entry.bytes or 0 for entry in self.entries))}"
+        unknown = sum(entry.bytes is None for entry in self.entries)
+        unknowns = count(unknown, "entry", "entries")
+        return total + (f", of which {unknowns} unknown: their time and disk not counted" if unknown else "")
+
+    def _left(self) -> str:
+        if not self.disk_bytes:
+            return "nothing" if all(entry.bytes is not None for entry in self.entries) else "nothing that is known"
+        return f"about {seconds(self.seconds)} of measuring with one worker, {size(self.disk_bytes)} of disk"
 
 
 def _left(entry: Expected) -> float:
@@ -92,27 +106,39 @@ def _size(value: int | None) -> str:
 
 
 def forecast(study: Study, places: Places) -> Forecast:
-    """Look at what is here, and ask the Hub how large the rest is."""
+    """Look at what is here, and ask the Hub how large the rest is, until it is found to be out of reach."""
     context = Context(places.cache, Sums(places.cache / "verified.json"), Lock(study.path, places.cache))
-    entries = [
-        found
-        for family in study.families
-        for entry in family.models
-        for found in _expected(entry, family, study, places, context)
-    ]
+    wanted = [(entry, family) for family in study.families for entry in family.models]
+    here: dict[int, list[Model] | None] = {}
+    for last in (False, True):  # derivations last: what they are made from says where they are
+        chosen = {i: pair for i, pair in enumerate(wanted) if isinstance(pair[0], DeriveEntry) == last}
+        here |= {i: _here(*pair, context) for i, pair in chosen.items()}
+        context.models = {model.name: model for models in here.values() for model in models or ()}
+    away = [entry for i, (entry, _) in enumerate(wanted) if here[i] is None and isinstance(entry, HubEntry)]
+    listed = _ask_the_hub(away, context)
+    entries: list[Expected] = []
+    for i, (entry, family) in enumerate(wanted):
+        models = here[i]
+        if models is None:
+            entries.append(_expected(entry, family, listed))
+        else:
+            entries += [_measured(model, study, places) for model in models]
     return Forecast(study.name, entries)
 
 
-def _expected(entry: ModelEntry, family: Family, study: Study, places: Places, context: Context) -> Iterator[Expected]:
-    here = _here(entry, family, context)
-    if here is None:
-        state, files, n_bytes = _coming(entry, context)
-        yield Expected(family.name, entry.label, state, files, n_bytes, 0, 0)
-        return
-    for model in here:
-        made = plan(study, Pulled((model,), ()), places)
-        done = len(made.units) - len(made.missing(places.shards))
-        yield Expected(family.name, model.name, "here", len(model.files), model.bytes, len(made.units), done)
+Coming = tuple[str, int | None, int | None]
+"""What is said of an entry that is not here: state, files, bytes."""
+
+
+def _expected(entry: ModelEntry, family: Family, listed: dict[str, Coming]) -> Expected:
+    name = entry.label or str(getattr(entry, "hub_cache", ""))
+    return Expected(family.name, name, *(listed.get(entry.label) or _coming(entry)), 0, 0)
+
+
+def _measured(model: Model, study: Study, places: Places) -> Expected:
+    made = plan(study, Pulled((model,), ()), places)
+    done = len(made.units) - len(made.missing(places.shards))
+    return Expected(model.family, model.name, "here", len(model.files), model.bytes, len(made.units), done)
 
 
 def _here(entry: ModelEntry, family: Family, context: Context) -> list[Model] | None:
@@ -130,21 +156,61 @@ def _is_here(entry: ModelEntry, context: Context) -> bool:
         return pypi.present(entry, context)
     if isinstance(entry, HubEntry):
         return hub.present(entry, context)
+    if isinstance(entry, DeriveEntry):
+        return derive.present(entry, context)
     return isinstance(entry, PathEntry | HubCacheEntry)
 
 
-def _coming(entry: ModelEntry, context: Context) -> tuple[str, int | None, int | None]:
-    """What is said of an entry that is not here: state, files, bytes."""
+def _coming(entry: ModelEntry) -> Coming:
     if isinstance(entry, PypiEntry):
         return "to download", None, entry.bytes
-    if isinstance(entry, HubEntry):
-        return _repository(entry, context)
     return ("to derive" if isinstance(entry, DeriveEntry) else "not there"), None, None
 
 
-def _repository(entry: HubEntry, context: Context) -> tuple[str, int | None, int | None]:
-    try:
-        files = hub.expected(entry, context)
-    except SourceError as error:
-        return str(error), None, None
-    return "to download", len(files), sum(file.bytes for file in files)
+def _ask_the_hub(entries: list[HubEntry], context: Context) -> dict[str, Coming]:
+    """What each repository holds, by the entry's name; several are asked for at once."""
+    asked = _Hub(context)
+    asked.reach(entries[:1])
+    with bar("ask the Hub", total=len(entries), unit="model") as progress, ThreadPoolExecutor(HUB_THREADS) as pool:
+        futures = {pool.submit(asked.coming, entry): entry.label for entry in entries}
+        try:
+            for _ in as_completed(futures):
+                progress.update()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    if asked.silent:
+        say(f"{asked.silent}; not asked again: what only the Hub knows is marked ?")
+    return {label: future.result() for future, label in futures.items()}
+
+
+@dataclass
+class _Hub:
+    """The Hub until it gives no answer at all; `silent` is then the reason, and nothing more is asked."""
+
+    context: Context
+    silent: str = ""
+
+    def reach(self, entries: list[HubEntry]) -> None:
+        """Find out whether there is any answer: by a call that is not tried again, unlike a listing."""
+        from analysis.sources import hub_client
+
+        for entry in entries:
+            try:
+                hub_client.resolve(entry.hub, entry.revision)
+            except UnreachableError as error:
+                self.silent = str(error)
+            except SourceError:
+                pass  # an answer
+
+    def coming(self, entry: HubEntry) -> Coming:
+        if self.silent:
+            return UNKNOWN
+        try:
+            files = hub.expected(entry, self.context)
+        except UnreachableError as error:
+            self.silent = self.silent or str(error)
+            return UNKNOWN
+        except SourceError as error:
+            return str(error), None, None
+        return "to download", len(files), sum(file.bytes for file in files)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from commands import PROJECT, TINY, analysis, command, scratch_cache
+from loopback_hub import LoopbackHub
 
 pytestmark = pytest.mark.usefixtures("tiny_study")
 
@@ -98,6 +99,43 @@ def test_plan_knows_what_is_done(tmp_path: Path) -> None:
     found = json.loads(analysis("plan", TINY, "--json", cache=cache, results=tmp_path).stdout)
     assert {model["state"] for model in found["models"]} == {"here"}
     assert all(model["units_done"] == model["units"] > 0 for model in found["models"])
+
+
+def test_plan_of_a_hub_that_gives_no_answer_says_so_once(tmp_path: Path) -> None:
+    environment = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)}
+    done = analysis("plan", "paper", "--json", cache=tmp_path / "cache", results=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert {(model["state"], model["bytes"]) for model in json.loads(done.stdout)["models"]} == {("?", None)}
+    assert len(done.stderr.splitlines()) == 1
+    assert "the Hub cannot be reached" in done.stderr
+
+
+def test_plan_asks_the_hub_how_large_repositories_are(hub: LoopbackHub, tmp_path: Path) -> None:
+    for name in "abc":
+        hub.publish(f"org/planned-{name}", {"model.safetensors": b"12345678", "README.md": b"#"})
+    study = tmp_path / "mine.yaml"
+    entries = "".join(f"      - hub: org/planned-{name}\n" for name in "abcd")
+    study.write_text(f"families:\n  - name: f\n    models:\n{entries}      - hub_cache: none/*\n")
+    shown = analysis("plan", study, cache=tmp_path / "cache", results=tmp_path).stdout
+    assert shown.count("to download") == 3
+    assert "there is no such repository" in " ".join(shown.split())
+    assert "none/*" in shown
+    assert "5 models, 24 B, of which 2 entries unknown: their time and disk not counted" in shown
+
+
+def test_plan_finds_what_was_derived_without_making_it(fracast: Path, tmp_path: Path) -> None:
+    (tmp_path / "base.safetensors").write_bytes(fracast.read_bytes())
+    study = tmp_path / "mine.yaml"
+    entries = "[{path: base.safetensors}, {derive: {from: base.safetensors, cast: float16}}]"
+    study.write_text(f"families: [{{name: f, models: {entries}}}]\n")
+
+    def states() -> list[str]:
+        done = analysis("plan", study, "--json", cache=tmp_path / "cache", results=tmp_path)
+        return [model["state"] for model in json.loads(done.stdout)["models"]]
+
+    assert states() == ["here", "to derive"]
+    assert analysis("pull", study, cache=tmp_path / "cache", results=tmp_path).returncode == 0
+    assert states() == ["here", "here"]
 
 
 def test_compare_says_what_two_studies_have_in_common() -> None:

@@ -58,6 +58,12 @@ def pull_derive(entry: Entry, family: Family, context: Context) -> Found:
     return Found([Model(family.name, entry.label, source, _described(recipe), task, True, files)])
 
 
+def present(entry: DeriveEntry, context: Context) -> bool:
+    """Whether the model was made already from a base that is in `context.models`; nothing is made."""
+    base = context.models.get(entry.derive.from_)
+    return base is not None and verified(_folder(base, entry.derive, context), context.sums) is not None
+
+
 def _described(recipe: Derivation) -> str:
     if recipe.reshard is None:
         return f"cast {recipe.cast}"

@@ -12,3 +12,7 @@ class SourceError(ElfError):
         super().__init__(reason)
         self.kind = kind
         self.file = file
+
+
+class UnreachableError(SourceError):
+    """No answer at all: whoever asks next will get none either."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,9 +26,13 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError:
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils import logging as hub_logging
 
 from analysis.sources.base import describe
-from analysis.sources.errors import SourceError
+from analysis.sources.errors import SourceError, UnreachableError
+
+if "HF_HUB_VERBOSITY" not in os.environ:
+    hub_logging.set_verbosity(logging.ERROR)  # no warning at every new try: what comes of it is said once
 
 T = TypeVar("T")
 
@@ -75,7 +81,15 @@ def _patiently(ask: Callable[[], T]) -> T:
             if error.response.status_code not in (429, 500, 502, 503, 504):
                 raise
             time.sleep(min(_wanted_pause(error.response.headers, 2**tried), LONGEST_PAUSE))
+        except RuntimeError as error:
+            if not _is_closed(error):
+                raise
     return ask()
+
+
+def _is_closed(error: RuntimeError) -> bool:
+    """When one thread's connection breaks, the library closes all threads' client; the next call gets a new one."""
+    return "client has been closed" in str(error)
 
 
 def _wanted_pause(headers: Mapping[str, str], otherwise: int) -> int:
@@ -114,6 +128,10 @@ def _explained(repo: str, revision: str | None, file: str = "") -> Iterator[None
         raise _reason(cause if isinstance(cause, Exception) else error, what, revision, file) from error
     except (HTTPError, OSError, OfflineModeIsEnabled) as error:
         raise _reason(error, what, revision, file) from error
+    except RuntimeError as error:
+        if not _is_closed(error):
+            raise
+        raise UnreachableError("ConnectionLost", f"{what}: the connection to the Hub broke; try again", file) from error
 
 
 _LOGIN = "log in with `hf auth login` or set HF_TOKEN"
@@ -127,17 +145,21 @@ def _reason(error: Exception, what: str, revision: str | None, file: str) -> Sou
         (RevisionNotFoundError, f"has no revision {revision!r}; leave `revision` out for the newest"),
         (RemoteEntryNotFoundError, f"is not there at revision {revision!r}"),
         (DisabledRepoError, "was disabled by the Hub"),
-        (OfflineModeIsEnabled, "is not in the cache and HF_HUB_OFFLINE is set: unset it and pull once"),
-        (LocalEntryNotFoundError, "is not in the cache and the Hub cannot be reached: pull once with the network"),
         (FileMetadataError, "the server left out the headers that pin a file; check HF_ENDPOINT and the proxy"),
     ):
         if isinstance(error, known):
             return SourceError(kind, f"{what}: {line}", file)
+    for silent, line in (
+        (OfflineModeIsEnabled, "is not in the cache and HF_HUB_OFFLINE is set: unset it and pull once"),
+        (LocalEntryNotFoundError, "is not in the cache and the Hub cannot be reached: pull once with the network"),
+    ):
+        if isinstance(error, silent):
+            return UnreachableError(kind, f"{what}: {line}", file)
     if isinstance(error, HfHubHTTPError):
         return SourceError(*_http(error, what), file)
     if isinstance(error, HTTPError):
         reason = f"{what}: the Hub cannot be reached ({error or kind}); check network, proxy and HF_ENDPOINT"
-        return SourceError(kind, reason, file)
+        return UnreachableError(kind, reason, file)
     if "Consistency check failed" in str(error):
         return SourceError("Truncated", f"{what}: came incomplete several times; pull again", file)
     assert isinstance(error, OSError)
