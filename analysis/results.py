@@ -60,7 +60,43 @@ class Results:
         """
         return with_ratios(_whole_stores(self.hash_dedup[self.hash_dedup["scope"] == scope]))
 
+    def without_families(self) -> pd.DataFrame:
+        """What file, layer and chunk stores would be without each family: `name` is the family that is left out."""
+        rows = self.hash_dedup[self.hash_dedup["scope"] == "without_family"]
+        families = self.originals.groupby("family")["bytes"].sum()
+        left = self.bytes - rows["name"].map(families).astype("Int64")
+        gone = left - rows["bytes_in"]  # what no layer holds
+        return with_ratios(rows.assign(bytes_in=left, bytes_payload=rows["bytes_payload"] + gone))
 
+    def savings(self) -> pd.DataFrame:
+        """What each store saves of the whole study (kept bytes alone, then everything counted), the best first.
+
+        Beside it, everything counted: the saving of the median and of the best model with a store of its own.
+        """
+        models = self.dedup("model")
+        alone = models[models["name"].isin(self.originals["model"])].groupby(STORE)["saving"].agg(["median", "max"])
+        data = self.dedup().set_index(STORE)[["saving_payload", "saving"]].join(alone).reset_index()
+        data.columns = pd.Index([*STORE, "kept bytes only", "with metadata", "median model alone", "best model alone"])
+        return data.sort_values("with metadata", ascending=False, kind="stable", ignore_index=True)
+
+    def family_ranges(self, saving: str = "saving") -> pd.DataFrame:
+        """The least and the most that each store saves when one family is left out, and which family that is.
+
+        `saving` counts metadata, `saving_payload` kept bytes only.
+        """
+        whole = self.dedup().set_index(STORE)[saving]
+        rows = []
+        for store, data in self.without_families().groupby(STORE):
+            ordered = data.sort_values(saving, kind="stable").dropna(subset=saving)
+            if len(ordered):
+                least, most = ordered.iloc[0], ordered.iloc[-1]
+                rows.append([*store, whole.get(store), least[saving], least["name"], most[saving], most["name"]])
+        return pd.DataFrame(
+            rows, columns=pd.Index([*STORE, "all families", "least", "least: without", "most", "most: without"])
+        )
+
+
+STORE = ["granularity", "method"]
 SIZES = ["n_units", "n_unique", "bytes_in", "bytes_payload", "bytes_recipe", "bytes_index"]
 
 

@@ -28,11 +28,11 @@ STUDY = "default"
 
 # %%
 import pandas as pd
-from IPython.display import display
 
 import analysis
 from analysis.claims import claims
 from analysis.figures import draw
+from analysis.shown import shown
 
 pd.set_option("display.max_colwidth", None, "display.max_rows", 200, "display.precision", 4)
 study = analysis.load(STUDY)
@@ -44,7 +44,7 @@ print(study.coverage)
 # *paper*: the published value with its source. *ours*: measured here. *where*: the notebook that shows how.
 
 # %%
-display(claims(study).style.hide(axis="index").set_properties(**{"text-align": "left"}))
+shown(claims(study), "claims")
 
 # %% [markdown]
 # ## What deduplication finds, at a glance
@@ -59,23 +59,33 @@ draw("saving_by_granularity", study)
 # %% [markdown]
 # ## One number is not enough
 #
-# The same stores, byte-weighted over the study, as the median model sees them, and the range when one family is left out.
+# What each store saves of the whole study, byte-weighted; then what the median model and the best model save that have a
+# store of their own. *Kept bytes only* leaves out recipes and index, every other column counts them.
 
 # %%
-model = study.dedup("model")
-rows = []
-for (granularity, method), whole in study.dedup().groupby(["granularity", "method"]):
-    alone = model[(model["granularity"] == granularity) & (model["method"] == method)]
-    rows.append(
-        {
-            "granularity": granularity,
-            "method": method,
-            "whole study": whole["ratio"].iloc[0],
-            "median model alone": alone["ratio"].median(),
-            "best model alone": alone["ratio"].max(),
-        }
-    )
-pd.DataFrame(rows).sort_values("whole study", ascending=False).style.hide(axis="index").format(precision=4)
+savings = study.savings()
+shown(savings, "savings", dict.fromkeys(savings.columns[2:], "{:.2%}"))
+
+# %% [markdown]
+# The best models alone, by the ratio of a store of their layers (metadata counted):
+
+# %%
+alone = study.dedup("model")
+alone = alone[(alone["granularity"] == "layer") & (alone["method"] == "typed")].sort_values("ratio", ascending=False)
+shown(alone[["name", "bytes_in", "ratio_payload", "ratio"]].head(5), "best", {"ratio_payload": "{:.2f}x", "ratio": "{:.2f}x"})
+
+# %% [markdown]
+# ## How much one family matters
+#
+# The least and the most that is saved when one family is left out, and without which family. First kept bytes only, then
+# with recipes and index.
+
+# %%
+ranges = dict.fromkeys(["all families", "least", "most"], "{:.2%}")
+shown(study.family_ranges("saving_payload"), "families_kept", ranges)
+
+# %%
+shown(study.family_ranges(), "families", ranges)
 
 # %%
 draw("leave_one_family_out", study)
@@ -86,4 +96,4 @@ draw("leave_one_family_out", study)
 # A bad file never disappears from a study: it is a row here, and every figure says how many files it covers.
 
 # %%
-study.failures if len(study.failures) else print("Everything was measured.")
+shown(study.failures, "failures") if len(study.failures) else print("Everything was measured.")

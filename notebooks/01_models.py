@@ -20,10 +20,11 @@ STUDY = "default"
 
 # %%
 import pandas as pd
-from IPython.display import display
+from IPython.display import Markdown, display
 
 import analysis
 from analysis.figures import draw
+from analysis.shown import shown
 
 pd.set_option("display.max_colwidth", None, "display.max_rows", 200, "display.precision", 4)
 study = analysis.load(STUDY)
@@ -37,9 +38,7 @@ print(study.coverage)
 # %%
 formats = study.layers.groupby("model")["format"].agg(lambda names: ", ".join(sorted(set(names))))
 models = study.models.assign(formats=study.models["model"].map(formats).fillna("bytes"), MB=study.models["bytes"] / 1e6)
-models[["family", "model", "task", "formats", "n_files", "n_layers", "n_params", "MB"]].style.hide(axis="index").format(
-    {"n_params": "{:,}", "MB": "{:.2f}"}
-)
+shown(models[["family", "model", "task", "formats", "n_files", "n_layers", "n_params", "MB"]], "models", {"MB": "{:.2f}"})
 
 # %% [markdown]
 # ## Where the bytes are: by role
@@ -56,9 +55,10 @@ draw("bytes_by_family", study)
 draw("bytes_by_dtype", study)
 
 # %%
-by_role = study.layers.groupby("role")[["n_params", "bytes_stored"]].sum()
-by_role["share of all bytes"] = by_role["bytes_stored"] / study.bytes
-by_role.sort_values("bytes_stored", ascending=False).style.format({"n_params": "{:,}", "bytes_stored": "{:,}", "share of all bytes": "{:.2%}"})
+own = study.layers[study.layers["model"].isin(study.originals["model"])]
+by_role = own.groupby("role", as_index=False)[["n_params", "bytes_stored"]].sum()
+by_role["share of all bytes"] = by_role["bytes_stored"] / max(1, study.bytes)
+shown(by_role.sort_values("bytes_stored", ascending=False), "roles", {"share of all bytes": "{:.1%}"})
 
 # %% [markdown]
 # ## Few layers hold most bytes
@@ -81,4 +81,4 @@ values["bf16 holds exactly"] = values["n_bf16_exact"] / values["n_params"]
 shares = ["in (-1, 1)", "zero", "f16 holds exactly", "bf16 holds exactly"]
 for scope in ("study", "role", "model"):
     rows = values[values["scope"] == scope][["name", "dtype", "n_params", *shares]]
-    display(rows.style.hide(axis="index").set_caption(f"by {scope}").format(dict.fromkeys(shares, "{:.2%}") | {"n_params": "{:,}"}))
+    display(Markdown(f"By {scope}:"), shown(rows, scope, dict.fromkeys(shares, "{:.2%}")))

@@ -29,6 +29,7 @@ import pandas as pd
 
 import analysis
 from analysis.figures import draw
+from analysis.shown import shown
 
 pd.set_option("display.max_colwidth", None, "display.max_rows", 200, "display.precision", 4)
 study = analysis.load(STUDY)
@@ -42,9 +43,15 @@ draw("saving_by_granularity", study)
 
 # %%
 stores = study.dedup()[["granularity", "method", "n_units", "n_unique", "bytes_in", "bytes_payload", "bytes_recipe", "bytes_index", "ratio_payload", "ratio"]]
-stores.sort_values("ratio", ascending=False).style.hide(axis="index").format(
-    dict.fromkeys(["n_units", "n_unique", "bytes_in", "bytes_payload", "bytes_recipe", "bytes_index"], "{:,}") | dict.fromkeys(["ratio_payload", "ratio"], "{:.4f}")
-)
+shown(stores.sort_values("ratio", ascending=False), "stores", dict.fromkeys(["ratio_payload", "ratio"], "{:.4f}"))
+
+# %% [markdown]
+# The same as savings of the whole study, and of stores for one model each (the median model, the best one). *Kept bytes
+# only* leaves out recipes and index, the other columns count them.
+
+# %%
+savings = study.savings()
+shown(savings, "savings", dict.fromkeys(savings.columns[2:], "{:.2%}"))
 
 # %% [markdown]
 # ## By chunk size
@@ -74,10 +81,29 @@ draw("saving_by_scope", study)
 draw("saving_by_model", study)
 
 # %% [markdown]
+# The models with most to gain from a store of their own layers:
+
+# %%
+alone = study.dedup("model")
+alone = alone[(alone["granularity"] == "layer") & (alone["method"] == "typed")].sort_values("ratio", ascending=False)
+shown(alone[["name", "n_units", "n_unique", "bytes_in", "ratio_payload", "ratio"]].head(5), "alone", dict.fromkeys(["ratio_payload", "ratio"], "{:.2f}x"))
+
+# %% [markdown]
 # ## How much one family matters
 
 # %%
 draw("leave_one_family_out", study)
+
+# %% [markdown]
+# The least and the most that is saved when one family is left out, and without which family. First kept bytes only, then
+# with recipes and index.
+
+# %%
+ranges = dict.fromkeys(["all families", "least", "most"], "{:.2%}")
+shown(study.family_ranges("saving_payload"), "families_kept", ranges)
+
+# %%
+shown(study.family_ranges(), "families", ranges)
 
 # %% [markdown]
 # ## Which layers repeat
@@ -92,8 +118,9 @@ draw("duplicate_sizes", study)
 
 # %%
 repeated = study.duplicates[study.duplicates["references"] > 1]
-by_role = repeated.assign(dropped=repeated["bytes_unique"] * (repeated["references"] - 1)).groupby("role")
-by_role.agg(layers=("n_unique", "sum"), references_at_most=("references", "max"), bytes_dropped=("dropped", "sum")).sort_values("bytes_dropped", ascending=False)
+by_role = repeated.assign(dropped=repeated["bytes_unique"] * (repeated["references"] - 1)).groupby("role", as_index=False)
+by_role = by_role.agg(layers=("n_unique", "sum"), references_at_most=("references", "max"), bytes_dropped=("dropped", "sum"))
+shown(by_role.sort_values("bytes_dropped", ascending=False), "repeated")
 
 # %% [markdown]
 # ## Who shares with whom
@@ -105,7 +132,7 @@ draw("shared_layers", study)
 
 # %%
 pairs = study.shared_bytes[(study.shared_bytes["granularity"] == "layer") & (study.shared_bytes["method"] == "untyped")]
-pairs[["model_a", "model_b", "n_units", "bytes"]].sort_values("bytes", ascending=False).head(15).style.hide(axis="index").format({"bytes": "{:,}"})
+shown(pairs[["model_a", "model_b", "n_units", "bytes"]].sort_values("bytes", ascending=False).head(15), "pairs")
 
 # %% [markdown]
 # ## Single parameters

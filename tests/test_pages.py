@@ -19,6 +19,7 @@ from analysis.figures import FIGURES, draw, rendered, write_figures
 from analysis.places import Places
 from analysis.report import write_report
 from analysis.results import Results, load, read
+from analysis.shown import shown
 from analysis.tables import TABLES, write_table
 from elf.errors import ElfError
 
@@ -140,3 +141,24 @@ def test_a_figure_without_data_says_so(tiny: Results) -> None:
 def test_derived_models_are_said_to_be_left_out_of_a_comparison(tiny: Results) -> None:
     derived = replace(tiny, models=tiny.models.assign(derived=[True] + [False] * 5))
     assert " + 1 derived not counted; tiny: " in str(compare(derived, tiny))
+
+
+def test_a_table_of_a_notebook_is_the_same_twice(tiny: Results) -> None:
+    first, second = (shown(tiny.savings(), "savings") for _ in range(2))
+    assert first._repr_html_() == second._repr_html_()
+    assert repr(first) == repr(second)
+
+
+def test_savings_and_ranges_agree_with_the_stores(tiny: Results) -> None:
+    whole = tiny.dedup().set_index(["granularity", "method"])["saving"]
+    savings = tiny.savings().set_index(["granularity", "method"])["with metadata"]
+    assert savings.sort_index().equals(whole.sort_index().rename("with metadata"))
+    ranges = tiny.family_ranges()
+    assert set(ranges["granularity"]) == {"file", "layer", "chunk"}
+    assert (ranges["least"] <= ranges["most"]).all()
+
+
+def test_leaving_out_a_family_is_what_a_study_without_it_saves(tiny: Results) -> None:
+    rows = tiny.without_families()
+    left = tiny.bytes - tiny.originals.groupby("family")["bytes"].sum()
+    assert (rows["bytes_in"] == rows["name"].map(left)).all()

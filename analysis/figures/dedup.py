@@ -207,13 +207,9 @@ STORES = ("file: whole", "layer: typed", "chunk: fastcdc-4096 @ tensor")
 
 
 def _without_families(results: Results) -> pd.DataFrame:
-    rows = results.hash_dedup[results.hash_dedup["scope"] == "without_family"]
+    rows = results.without_families()
     rows = rows.assign(store=rows["granularity"] + ": " + rows["method"])
-    rows = rows[rows["store"].isin(STORES)]
-    families = results.originals.groupby("family")["bytes"].sum()
-    left = results.bytes - rows["name"].map(families)
-    gone = left - rows["bytes_in"]  # what no layer holds
-    return with_ratios(rows.assign(bytes_in=left, bytes_payload=rows["bytes_payload"] + gone))
+    return rows[rows["store"].isin(STORES)]
 
 
 def _whole(results: Results, store: str) -> float:
