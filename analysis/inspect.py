@@ -20,6 +20,8 @@ from analysis.text import count, size, table
 
 SMALLEST_GAIN = 1.00005
 """A ratio that four decimals show as more than 1."""
+PLAINEST_FIRST = ("identity", "file", "layer", "chunk", "parameter")
+"""Of stores with the same ratio the plainest is named first."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ class Inspection:
         return data.assign(share=data["bytes"].astype("float64") / max(1, self.results.bytes))
 
     def _stores(self) -> pd.DataFrame:
-        data = self.results.dedup("model").sort_values("ratio", ascending=False, kind="stable", ignore_index=True)
+        data = self.results.dedup("model")
+        data = data.assign(plain=data["granularity"].map(PLAINEST_FIRST.index))
+        data = data.sort_values(["ratio", "plain", "method"], ascending=[False, True, True], ignore_index=True)
         return data[["granularity", "method", "n_units", "n_unique", "ratio_payload", "ratio"]]
 
 
