@@ -10,6 +10,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from analysis import tables as spec
 from analysis.aggregate import hash_dedup, inventory, parameters
 from analysis.aggregate.shard_index import ShardIndex
 from analysis.manifest import Manifest
@@ -17,8 +18,8 @@ from analysis.provenance import versions
 from analysis.tables import TABLES, write_atomically, write_table
 from elf.errors import ElfError
 
-VERSION = 1
-"""Raised when the same shards lead to other tables."""
+CODE = (*sorted(Path(__file__).parent.glob("*.py")), Path(spec.__file__))
+"""What decides which tables the same shards lead to."""
 
 
 def aggregate(manifest: Manifest, shards: Path, folder: Path, memory: Path) -> bool:
@@ -70,7 +71,7 @@ def build(index: ShardIndex) -> dict[str, pd.DataFrame]:
 
 def _fingerprint(manifest: Manifest) -> str:
     facts = [
-        VERSION,
+        *(hashlib.sha256(path.read_bytes()).hexdigest() for path in CODE),
         versions()["duckdb"],
         versions()["pandas"],
         manifest.model_dump_json(),
