@@ -84,9 +84,7 @@ def index_of(study: Study, shards: Path, derived: frozenset[str] = frozenset()) 
                 key = f"{name}-{i}".ljust(32, "0")
                 write_shard(shards, key, file)
                 size = sum(10 + c for c in file.chunks)
-                entries.append(
-                    FileEntry(file=f"f{i}", path=Path("gone"), bytes=size, n_parts=1, shards={"hash_dedup": key})
-                )
+                entries.append(FileEntry(file=f"f{i}", bytes=size, n_parts=1, shards={"hash_dedup": key}))
             models.append(
                 ModelEntry(
                     family=family,
@@ -104,7 +102,7 @@ def index_of(study: Study, shards: Path, derived: frozenset[str] = frozenset()) 
 def references(study: Study, derived: frozenset[str]) -> list[tuple[str, str, str, int]]:
     """(family, model, file, chunk) for every single chunk of the study."""
     return [
-        (family, f"{family}-{number}", f"{family}-{number}/f{i}", chunk)
+        (family, f"{family}-{number}", f"{family}-{number}//f{i}", chunk)
         for family, members in study.items()
         for number, files in enumerate(members)
         for i, file in enumerate(files)

@@ -181,7 +181,7 @@ def test_bad_files_are_rows_with_reasons_and_the_rest_is_measured(tmp_path: Path
     measured = results.hash_dedup[
         (results.hash_dedup["scope"] == "file") & (results.hash_dedup["granularity"] == "file")
     ]
-    assert set(measured["name"]) == {"m/good.safetensors", "m/notes.bin"}
+    assert set(measured["name"]) == {"m//good.safetensors", "m//notes.bin"}
 
 
 CRASHING_READER = """

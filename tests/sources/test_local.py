@@ -49,14 +49,15 @@ def test_home_is_expanded_and_the_table_says_what_was_written(tmp_path: Path, mo
     assert (model.source, model.files[0].path) == ("path:~/m.bin", tmp_path / "home" / "m.bin")
 
 
-def test_links_are_followed(tmp_path: Path) -> None:
+def test_links_are_followed_and_what_has_two_names_counts_once(tmp_path: Path) -> None:
     write(tmp_path / "blobs" / "1", b"12345")
+    write(tmp_path / "blobs" / "2", b"67")
     (tmp_path / "run7").mkdir()
     (tmp_path / "run7" / "model.bin").symlink_to("../blobs/1")
     (tmp_path / "run7" / "more").symlink_to("../blobs")
     assert [(file.name, file.bytes) for file in pulled(tmp_path, "path: run7").models[0].files] == [
         ("model.bin", 5),
-        ("more/1", 5),
+        ("more/2", 2),
     ]
 
 
