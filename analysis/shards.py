@@ -124,10 +124,11 @@ def sweep_partials(shards: Path) -> None:
 
 
 def _alive(pid: int) -> bool:
+    """Whether the process runs; one that ended but was not yet waited for does not."""
     try:
         os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except (OSError, IndexError):  # another user's process, or no Linux
         return True
-    return True
