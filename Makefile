@@ -8,6 +8,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3 p
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --no-input
+# Codecs of others that a platform may lack: those that install are measured, the others are named as missing.
+PEERS := $(shell sed -n 's/^peers = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",' | sed 's/>=[0-9.]*//g')
 STUDY_FILE = $(if $(wildcard $(STUDY)),$(STUDY),configs/$(STUDY).yaml)
 
 .DEFAULT_GOAL := help
@@ -42,8 +44,10 @@ publish: $(VENV)/installed  ## make this machine's tables and notebooks of STUDY
 
 install: $(VENV)/installed  ## only create the environment
 
-$(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+$(VENV)/installed: requirements.lock requirements-peers.lock pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --quiet --require-hashes -r requirements.lock
+	$(PIP) install --quiet --only-binary=:all: --require-hashes -r requirements-peers.lock || for peer in $(PEERS); do \
+		$(PIP) install --quiet --only-binary=:all: -c requirements-peers.lock $$peer || echo "no $$peer on this platform: its rows will be missing" >&2; done
 	$(PIP) install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -59,9 +63,11 @@ $(VENV)/bin/python:
 
 lock:  ## resolve the lock files again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-		--extra study --extra notebooks --extra dask --extra install pyproject.toml -o requirements.lock
+		--extra study --extra accuracy --extra notebooks --extra dask --extra install pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-		--all-extras -c requirements.lock pyproject.toml -o requirements-test.lock
+		--extra peers -c requirements.lock pyproject.toml -o requirements-peers.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--all-extras -c requirements.lock -c requirements-peers.lock pyproject.toml -o requirements-test.lock
 
 generated:  ## write configs/schema.json and results/README.md again from the classes and specifications
 	$(RUN) -m analysis.config.schema

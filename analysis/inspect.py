@@ -99,7 +99,7 @@ def inspect(model: str, places: Places) -> Inspection:
     """
     from analysis.steps import run_study
 
-    measures = {name: measure.params() for name, measure in registry().items()}
+    measures = {"hash_dedup": registry()["hash_dedup"].params()}
     family = Family("inspect", "", (_entry(model),), Path())
     with tempfile.TemporaryDirectory() as scratch:
         study = Study("inspect", Path(scratch) / "inspect.yaml", (family,), measures)

@@ -26,12 +26,20 @@ class Failure(_Record):
 
 
 class FileEntry(_Record):
-    """One model file: its name in the model, its parts' bytes, its shard of each measure."""
+    """One model file: its name in the model, its parts' bytes, the keys of its shards by step (see `step_name`)."""
 
     file: str
     bytes: int
     n_parts: int
     shards: dict[str, str]
+
+
+class GroupEntry(_Record):
+    """Several files, as (model, file), that a step measured together."""
+
+    step: str
+    files: tuple[tuple[str, str], ...]
+    shard: str
 
 
 class ModelEntry(_Record):
@@ -47,16 +55,27 @@ class ModelEntry(_Record):
 
 
 class Manifest(_Record):
-    """Everything that aggregation needs to know beside the shards."""
+    """Everything that aggregation needs to know beside the shards; `measures` by name with their versions."""
 
     study: str
     measures: dict[str, int]
     models: tuple[ModelEntry, ...]
     failures: tuple[Failure, ...]
+    groups: tuple[GroupEntry, ...] = ()
 
     def write(self, folder: Path) -> None:
         """Write it as manifest.json, atomically."""
         write_atomically(folder / "manifest.json", (self.model_dump_json(indent=1) + "\n").encode())
+
+
+def step_name(measure: str, part: str) -> str:
+    """How a part of a measure is called in manifests and failures: `measure`, or `measure:part`."""
+    return f"{measure}:{part}" if part else measure
+
+
+def measure_of(step: str) -> str:
+    """The measure that a step is, or is a part of."""
+    return step.partition(":")[0]
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +23,16 @@ class Results:
 
     study: str
     folder: Path
-    models: pd.DataFrame
-    layers: pd.DataFrame
-    hash_dedup: pd.DataFrame
-    shared_bytes: pd.DataFrame
-    duplicates: pd.DataFrame
-    parameters: pd.DataFrame
-    failures: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
+
+    def __getattr__(self, name: str) -> pd.DataFrame:
+        tables: Mapping[str, pd.DataFrame] = self.__dict__.get("tables", {})
+        if name not in tables:
+            raise AttributeError(f"{name!r} is no table of a study; there are: {', '.join(tables)}")
+        return tables[name]
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.tables]
 
     def __repr__(self) -> str:
         return f"Results({self.study!r}: {self.coverage}; tables: {', '.join(TABLES)})"
@@ -145,4 +149,4 @@ def _no_results(study: str) -> str:
 
 def read(study: str, folder: Path) -> Results:
     """The tables in one folder."""
-    return Results(study, folder, **{name: read_table(folder, table) for name, table in TABLES.items()})
+    return Results(study, folder, {name: read_table(folder, table) for name, table in TABLES.items()})

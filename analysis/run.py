@@ -1,4 +1,8 @@
-"""A run: pull what the study names, measure what has no shard yet, write the manifest of it all."""
+"""A run: pull what the study names, measure what has no shard yet, write the manifest of it all.
+
+Two rounds: first every measure of one file, then those of several files together, which are found in the shards of the
+first round.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +10,32 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analysis.executor import run_here, run_on_dask
-from analysis.manifest import Failure, FileEntry, Manifest, ModelEntry
+from analysis.manifest import Failure, FileEntry, GroupEntry, Manifest, ModelEntry, step_name
 from analysis.places import Places
 from analysis.progress import bar
+from analysis.shard_index import ShardIndex
 from analysis.shards import is_done, shard_key, sweep_partials
 from analysis.sources.sums import Sums
-from analysis.units import Outcome, Unit, state_of
+from analysis.units import Outcome, State, Unit, state_of
 from elf.errors import ElfError
 
 if TYPE_CHECKING:
     from analysis.config import Study
+    from analysis.measures.base import AnyMeasure, Group
     from analysis.sources import Model, Pulled, WeightFile
+
+
+@dataclass(frozen=True)
+class Located:
+    """A model file on this disk: its path, the content and the state of each of its parts, their bytes together."""
+
+    path: Path
+    content: tuple[str, ...]
+    states: tuple[State, ...]
+    bytes: int
 
 
 @dataclass
@@ -27,12 +43,16 @@ class Plan:
     """What a study comes to: its models with their shard keys, the units that measure them, what failed so far."""
 
     models: list[ModelEntry] = field(default_factory=list)
+    groups: list[GroupEntry] = field(default_factory=list)
     units: dict[str, Unit] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    located: dict[tuple[str, str], Located] = field(default_factory=dict)
+    tried: set[str] = field(default_factory=set)
 
     def missing(self, shards: Path) -> list[Unit]:
-        """Units without a shard, the largest file first, so that no worker ends with a long one."""
-        todo = [unit for unit in self.units.values() if not is_done(shards, unit.key)]
+        """Units without a shard that were not tried yet, the largest file first: no worker ends with a long one."""
+        untried = (unit for key, unit in self.units.items() if key not in self.tried)
+        todo = [unit for unit in untried if not is_done(shards, unit.key)]
         return sorted(todo, key=lambda unit: (-unit.bytes, unit.key))
 
 
@@ -52,7 +72,8 @@ def _plan_model(study: Study, model: Model, made: Plan, sums: Sums, places: Plac
     for main, parts in _bundles(model.files):
         try:
             _claim(claimed, main, parts)
-            files.append(_plan_file(study, main, parts, made, sums=sums, places=places))
+            found = made.located[model.name, main.name] = _locate(main, parts, sums)
+            files.append(_plan_file(study, main, found, made, places))
         except (ElfError, OSError) as error:
             made.failures.append(
                 _failure(model, main.name, "read", error=type(error).__name__, reason=_said(error), parts=parts)
@@ -76,18 +97,64 @@ def _claim(claimed: dict[Path, str], main: WeightFile, parts: list[Path]) -> Non
             raise ElfError(f"its external data {part.name} belongs to {owner} already, and is measured there")
 
 
-def _plan_file(
-    study: Study, main: WeightFile, parts: list[Path], made: Plan, *, sums: Sums, places: Places
-) -> FileEntry:
+def _locate(main: WeightFile, parts: list[Path], sums: Sums) -> Located:
     """Raises OSError when a part cannot be read, or is gone."""
     states = tuple(state_of(path) for path in parts)
-    content = [sums.sha256(path) for path in parts]
-    size = sum(n_bytes for _, n_bytes, _, _ in states)
-    shards = {name: _key(study, name, content) for name in study.measures}
-    for name, key in shards.items():
-        params = study.measures[name].model_dump(mode="json")
-        made.units[key] = Unit(key, name, params, main.path, size, places.shards, states)
-    return FileEntry(file=main.name, bytes=size, n_parts=len(parts), shards=shards)
+    content = tuple(sums.sha256(path) for path in parts)
+    return Located(main.path, content, states, sum(n_bytes for _, n_bytes, _, _ in states))
+
+
+def _plan_file(study: Study, main: WeightFile, found: Located, made: Plan, places: Places) -> FileEntry:
+    shards: dict[str, str] = {}
+    for measure in _measures(study, of_groups=False):
+        shards |= _plan_units(study, measure, [found], made, places)
+    return FileEntry(file=main.name, bytes=found.bytes, n_parts=len(found.content), shards=shards)
+
+
+def _measures(study: Study, *, of_groups: bool) -> list[AnyMeasure]:
+    from analysis.measures import MEASURES
+    from analysis.measures.base import GroupMeasure
+
+    taken = [MEASURES[name] for name in study.measures]
+    return [measure for measure in taken if isinstance(measure, GroupMeasure) == of_groups]
+
+
+def _plan_units(study: Study, measure: AnyMeasure, files: list[Located], made: Plan, places: Places) -> dict[str, str]:
+    """One unit for each part of a measure; their keys by step."""
+    keys = {}
+    for part, params in measure.parts(study.measures[measure.name]).items():
+        key = _key(measure, params, files)
+        made.units[key] = Unit(
+            key,
+            measure.name,
+            params.model_dump(mode="json"),
+            tuple(file.path for file in files),
+            sum(file.bytes for file in files),
+            places.shards,
+            tuple(state for file in files for state in file.states),
+        )
+        keys[step_name(measure.name, part)] = key
+    return keys
+
+
+def plan_groups(study: Study, made: Plan, so_far: Manifest, places: Places) -> None:
+    """Add the units that look at several files together, as the shards of `so_far` tell them.
+
+    Files that were taken out since, or that the first round could not measure, are in no group.
+    """
+    from analysis.measures.base import GroupMeasure
+
+    index = ShardIndex(so_far, places.shards)
+    for measure in _measures(study, of_groups=True):
+        assert isinstance(measure, GroupMeasure)
+        for group in measure.groups(index, study.measures[measure.name]):
+            _plan_group(study, measure, group, made, places)
+
+
+def _plan_group(study: Study, measure: AnyMeasure, group: Group, made: Plan, places: Places) -> None:
+    files = [made.located[file] for file in group.files]
+    for step, key in _plan_units(study, measure, files, made, places).items():
+        made.groups.append(GroupEntry(step=step, files=group.files, shard=key))
 
 
 def _said(error: Exception) -> str:
@@ -102,12 +169,12 @@ def _failure(model: Model | ModelEntry, file: str, step: str, *, error: str, rea
     return Failure(family=model.family, model=name, file=file, step=step, error=error, reason=reason)
 
 
-def _key(study: Study, measure: str, content: list[str]) -> str:
-    from analysis.measures import MEASURES
+def _key(measure: AnyMeasure, params: Any, files: list[Located]) -> str:
     from elf.formats.base import READER_VERSION
 
-    params = study.measures[measure].model_dump(mode="json")
-    return shard_key(content, measure, MEASURES[measure].version, params, READER_VERSION)
+    facts = {"params": params.model_dump(mode="json"), "facts": measure.facts(params)}
+    content = [list(file.content) for file in files]
+    return shard_key(content, measure.name, measure.version, facts, READER_VERSION)
 
 
 def _bundles(files: Iterable[WeightFile]) -> Iterator[tuple[WeightFile, list[Path]]]:
@@ -141,23 +208,30 @@ def measure(made: Plan, places: Places, *, jobs: int, dask: str | None = None) -
     with bar("measure", total=sum(unit.bytes for unit in todo), unit="B") as progress:
         for outcome in outcomes:
             done.append(outcome)
+            made.tried.add(outcome.key)
             progress.update(made.units[outcome.key].bytes)
     return done
 
 
 def manifest(study: Study, made: Plan, outcomes: list[Outcome], places: Places) -> Manifest:
-    """The manifest of a finished run; a file whose unit failed is in `failures` and has no shard of that measure."""
+    """The manifest of what was planned and measured so far.
+
+    A file whose unit failed is in `failures` and has no shard of that step.
+    """
     from analysis.measures import MEASURES
 
     failed = {outcome.key: outcome for outcome in outcomes if outcome.error}
     failed |= {outcome.key: _lost(outcome, places) for outcome in outcomes if not is_done(places.shards, outcome.key)}
     failures = [*made.failures, *_failures(made, failed)]
-    models = [
+    models = tuple(
         model.model_copy(update={"files": tuple(_without(file, failed) for file in model.files)})
         for model in made.models
-    ]
+    )
+    groups = tuple(group for group in made.groups if group.shard not in failed)
     versions = {name: MEASURES[name].version for name in study.measures}
-    return Manifest(study=study.name, measures=versions, models=tuple(models), failures=tuple(failures))
+    return Manifest(
+        study=study.name, measures=versions, models=models, failures=tuple(dict.fromkeys(failures)), groups=groups
+    )
 
 
 def _lost(outcome: Outcome, places: Places) -> Outcome:
@@ -177,5 +251,14 @@ def _failures(made: Plan, failed: dict[str, Outcome]) -> Iterator[Failure]:
         for file in model.files:
             for step, key in file.shards.items():
                 if outcome := failed.get(key):
-                    parts = [Path(state[0]) for state in made.units[key].states]
-                    yield _failure(model, file.file, step, error=outcome.error, reason=outcome.reason, parts=parts)
+                    yield _unit_failure(made, model, file.file, step, outcome)
+    models = {model.model: model for model in made.models}
+    for group in made.groups:
+        if outcome := failed.get(group.shard):
+            name, first = group.files[0]
+            yield _unit_failure(made, models[name], first, group.step, outcome)
+
+
+def _unit_failure(made: Plan, model: ModelEntry, file: str, step: str, outcome: Outcome) -> Failure:
+    parts = [Path(state[0]) for state in made.units[outcome.key].states]
+    return _failure(model, file, step, error=outcome.error, reason=outcome.reason, parts=parts)

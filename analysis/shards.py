@@ -28,8 +28,11 @@ LIST = "tables.json"
 """In each shard: its tables and their bytes, written last."""
 
 
-def shard_key(content: list[str], measure: str, version: int, params: dict[str, object], reader: str) -> str:
-    """The key of a shard: 32 hexadecimal digits over content, measure, version, parameters and reader version."""
+def shard_key(content: list[list[str]], measure: str, version: int, params: dict[str, object], reader: str) -> str:
+    """The key of a shard: 32 hexadecimal digits over content, measure, version, parameters and reader version.
+
+    `content` are the digests of the parts of each file.
+    """
     facts = {"content": content, "measure": measure, "version": version, "params": params, "reader": reader}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 

@@ -96,6 +96,10 @@ def run_study(study: Study, places: Places, *, jobs: int, dask: str | None = Non
         made = run.plan(study, pulled, places)
         outcomes = run.measure(made, places, jobs=jobs, dask=dask)
         manifest = run.manifest(study, made, outcomes, places)
+    with record.step("measure together"):
+        run.plan_groups(study, made, manifest, places)
+        outcomes += run.measure(made, places, jobs=jobs, dask=dask)
+        manifest = run.manifest(study, made, outcomes, places)
     manifest.write(local)
     with record.step("aggregate"):
         aggregate(manifest, places.shards, tables, local / MEMORY)

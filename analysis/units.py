@@ -1,10 +1,14 @@
-"""A unit of work: one measure over one model file, making one shard. Pure, idempotent, safe to run twice."""
+"""A unit of work: a part of a measure over one model file or a group of them, making one shard.
+
+Pure, idempotent, safe to run twice.
+"""
 
 from __future__ import annotations
 
 import resource
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,16 +26,21 @@ def state_of(path: Path) -> State:
 
 @dataclass(frozen=True)
 class Unit:
-    """What a worker is told: the file, the measure and its parameters, and where the shard goes."""
+    """What a worker is told: the files, the measure and its parameters, and where the shard goes."""
 
     key: str
     measure: str
     params: dict[str, object]
-    path: Path
+    paths: tuple[Path, ...]
     bytes: int
     shards: Path
     states: tuple[State, ...] = ()
-    """What each part of the file was when its content was taken for the key."""
+    """What each part of the files was when its content was taken for the key."""
+
+    @property
+    def path(self) -> Path:
+        """The file, or the first of them: for messages."""
+        return self.paths[0]
 
 
 @dataclass(frozen=True)
@@ -65,14 +74,20 @@ def run_unit(unit: Unit) -> Outcome:
 
 def _measure(unit: Unit) -> None:
     from analysis.measures import MEASURES
+    from analysis.measures.base import GroupMeasure
     from analysis.shards import ShardWriter, is_done
     from elf.formats import open_model
 
     if is_done(unit.shards, unit.key):
         return
     measure = MEASURES[unit.measure]
-    with open_model(unit.path) as model, ShardWriter(unit.shards, unit.key) as shard:
-        measure.run(model, measure.params.model_validate(unit.params), shard.emit)
+    params = measure.params.model_validate(unit.params)
+    with ExitStack() as stack, ShardWriter(unit.shards, unit.key) as shard:
+        models = [stack.enter_context(open_model(path)) for path in unit.paths]
+        if isinstance(measure, GroupMeasure):
+            measure.run(models, params, shard.emit)
+        else:
+            measure.run(models[0], params, shard.emit)
         if any(state_of(Path(state[0])) != state for state in unit.states):
             raise ElfError(f"{unit.path}: changed while it was measured; run again when it is at rest")
 

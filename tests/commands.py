@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-TINY = PROJECT / "configs" / "tiny.yaml"
+TINY = PROJECT / "tests" / "studies" / "tiny.yaml"
+"""Hash deduplication alone: how a run behaves does not need every measure."""
 
 
 def scratch_cache(folder: Path) -> Path:

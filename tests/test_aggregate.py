@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis.aggregate import build, hash_dedup, parameters
-from analysis.aggregate.shard_index import ShardIndex
 from analysis.elements import STATISTICS
 from analysis.fingerprints import FILES, LAYERS
 from analysis.manifest import FileEntry, Manifest, ModelEntry
+from analysis.shard_index import ShardIndex
 from analysis.shards import ShardWriter
 from analysis.tally import CHUNKS
 

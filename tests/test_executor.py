@@ -15,7 +15,7 @@ from analysis.units import Outcome, Unit, run_unit
 
 
 def units(count: int) -> list[Unit]:
-    return [Unit(f"key-{i}", "hash_dedup", {}, Path(f"file-{i}"), i, Path()) for i in range(count)]
+    return [Unit(f"key-{i}", "hash_dedup", {}, (Path(f"file-{i}"),), i, Path()) for i in range(count)]
 
 
 def fine(unit: Unit) -> Outcome:
@@ -62,6 +62,6 @@ def test_no_units_is_no_work() -> None:
 
 
 def test_a_unit_of_a_missing_file_is_an_outcome_not_an_exception(tmp_path: Path) -> None:
-    outcome = run_unit(Unit("k", "hash_dedup", {}, tmp_path / "gone.safetensors", 0, tmp_path / "shards"))
+    outcome = run_unit(Unit("k", "hash_dedup", {}, (tmp_path / "gone.safetensors",), 0, tmp_path / "shards"))
     assert outcome.error == "ElfError"
     assert "gone.safetensors" in outcome.reason

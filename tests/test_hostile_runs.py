@@ -130,7 +130,7 @@ def test_a_study_of_which_nothing_could_be_had_has_empty_tables(tmp_path: Path) 
 
 
 def unit_of(path: Path, tmp_path: Path) -> Unit:
-    return Unit("k" * 32, "hash_dedup", {}, path, 0, tmp_path / "shards", (state_of(path),))
+    return Unit("k" * 32, "hash_dedup", {}, (path,), 0, tmp_path / "shards", (state_of(path),))
 
 
 def test_a_file_that_changed_since_it_was_planned_serves_no_shard(model: Path, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ from analysis.units import Unit, run_unit
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
-print(run_unit(Unit("k" * 32, "hash_dedup", {}, Path(sys.argv[1]), 0, Path(sys.argv[2]))).reason)
+print(run_unit(Unit("k" * 32, "hash_dedup", {}, (Path(sys.argv[1]),), 0, Path(sys.argv[2]))).reason)
 """
 
 
@@ -166,7 +166,7 @@ def test_a_disk_that_fills_at_a_shards_last_bytes_leaves_none(model: Path, tmp_p
     )
     assert "File too large" in done.stdout
     assert not is_done(shards, "k" * 32)
-    assert not run_unit(Unit("k" * 32, "hash_dedup", {}, path, 0, shards)).error
+    assert not run_unit(Unit("k" * 32, "hash_dedup", {}, (path,), 0, shards)).error
     assert is_done(shards, "k" * 32)
 
 

@@ -52,24 +52,25 @@ def test_two_writers_of_one_shard_agree(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        (["x"], "m", 1, {"fixed": [512]}, "2"),
-        (["x"], "m", 2, {"fixed": [512]}, "1"),
-        (["x"], "m", 1, {"fixed": [256]}, "1"),
-        (["x"], "n", 1, {"fixed": [512]}, "1"),
-        (["y"], "m", 1, {"fixed": [512]}, "1"),
-        (["x", "y"], "m", 1, {"fixed": [512]}, "1"),
+        ([["x"]], "m", 1, {"fixed": [512]}, "2"),
+        ([["x"]], "m", 2, {"fixed": [512]}, "1"),
+        ([["x"]], "m", 1, {"fixed": [256]}, "1"),
+        ([["x"]], "n", 1, {"fixed": [512]}, "1"),
+        ([["y"]], "m", 1, {"fixed": [512]}, "1"),
+        ([["x", "y"]], "m", 1, {"fixed": [512]}, "1"),
+        ([["x"], ["y"]], "m", 1, {"fixed": [512]}, "1"),
     ],
-    ids=["reader", "version", "parameters", "measure", "content", "parts"],
+    ids=["reader", "version", "parameters", "measure", "content", "parts", "files"],
 )
 def test_whatever_a_result_depends_on_changes_its_key(
-    changed: tuple[list[str], str, int, dict[str, object], str],
+    changed: tuple[list[list[str]], str, int, dict[str, object], str],
 ) -> None:
-    assert shard_key(*changed) != shard_key(["x"], *FACTS)
+    assert shard_key(*changed) != shard_key([["x"]], *FACTS)
 
 
 def test_a_key_depends_on_nothing_else() -> None:
     again = json.loads(json.dumps(FACTS[2]))
-    assert shard_key(["x"], "m", 1, again, "1") == shard_key(["x"], *FACTS)
+    assert shard_key([["x"]], "m", 1, again, "1") == shard_key([["x"]], *FACTS)
 
 
 def test_what_a_killed_process_left_is_swept_and_what_runs_is_not(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from analysis import dictionary
-from analysis.tables import FAILURES, HASH_DEDUP, LAYERS, MODELS, TABLES, Table, frame, read_table, write_table
+from analysis.tables import TABLES, Table, frame, read_table, write_table
+from analysis.tables.dedup import HASH_DEDUP
+from analysis.tables.inventory import FAILURES, LAYERS, MODELS
 from elf.errors import ElfError
 
 SAMPLE = {"text": 'a,b "quoted"\nünïcode', "count": 2**62, "bytes": 7, "number": 0.1234567891234, "yes/no": True}

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from analysis import tables as spec
+from analysis import tables
 from analysis.aggregate import hash_dedup, inventory, parameters
-from analysis.aggregate.shard_index import ShardIndex
 from analysis.manifest import Manifest
 from analysis.provenance import versions
+from analysis.shard_index import ShardIndex
 from analysis.tables import TABLES, write_atomically, write_table
 from elf.errors import ElfError
 
-CODE = (*sorted(Path(__file__).parent.glob("*.py")), Path(spec.__file__))
+CODE = (*sorted(Path(__file__).parent.rglob("*.py")), *sorted(Path(tables.__file__).parent.rglob("*.py")))
 """What decides which tables the same shards lead to."""
+
+Frames = dict[str, pd.DataFrame]
+
+TOPICS: tuple[Callable[[ShardIndex, Frames], Frames], ...] = (inventory.tables, parameters.tables, hash_dedup.tables)
+"""Each gives the tables of its topic, from the shards and from the tables made before it. One more topic is one more
+file here and one line."""
 
 
 def aggregate(manifest: Manifest, shards: Path, folder: Path, memory: Path) -> bool:
@@ -30,13 +37,13 @@ def aggregate(manifest: Manifest, shards: Path, folder: Path, memory: Path) -> b
     source, made = _fingerprint(manifest), _digests(folder)
     if None not in made.values() and _read(memory) == {"aggregated": source, "tables": made}:
         return False
-    tables = _built(ShardIndex(manifest, shards))
-    written = {TABLES[name].file: write_table(folder, TABLES[name], data) for name, data in tables.items()}
+    built = _built(ShardIndex(manifest, shards))
+    written = {TABLES[name].file: write_table(folder, TABLES[name], data) for name, data in built.items()}
     write_atomically(memory, json.dumps({"aggregated": source, "tables": written}).encode())
     return True
 
 
-def _built(index: ShardIndex) -> dict[str, pd.DataFrame]:
+def _built(index: ShardIndex) -> Frames:
     try:
         return build(index)
     except (OSError, pa.ArrowInvalid, duckdb.Error) as error:
@@ -46,27 +53,12 @@ def _built(index: ShardIndex) -> dict[str, pd.DataFrame]:
         ) from error
 
 
-def build(index: ShardIndex) -> dict[str, pd.DataFrame]:
-    """All tables of a study."""
-    study, version = index.manifest.study, index.manifest.measures[hash_dedup.MEASURE]
-    layers = inventory.layers(index)
-    models = inventory.models(index, layers)
-    values = parameters.parameters(index, layers)
-    units, shared = hash_dedup.dedup(index)
-    stores = [
-        units,
-        parameters.stores(values, layers.merge(models[["model", "derived"]]), study),
-        inventory.remainder(models, study, version),
-    ]
-    return {
-        "models": models,
-        "layers": layers,
-        "hash_dedup": pd.concat(full) if (full := [store for store in stores if len(store)]) else stores[-1],
-        "shared_bytes": shared,
-        "duplicates": hash_dedup.duplicates(index),
-        "parameters": values,
-        "failures": inventory.failures(index),
-    }
+def build(index: ShardIndex) -> Frames:
+    """All tables of a study; those of measures that it does not take are empty."""
+    made: Frames = {}
+    for topic in TOPICS:
+        made |= topic(index, made)
+    return made
 
 
 def _fingerprint(manifest: Manifest) -> str:

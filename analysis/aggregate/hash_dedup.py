@@ -21,8 +21,10 @@ import duckdb
 import pandas as pd
 import pyarrow.parquet as pq
 
-from analysis import tables as spec
-from analysis.aggregate.shard_index import ShardIndex
+from analysis.aggregate import inventory, parameters
+from analysis.shard_index import ShardIndex
+from analysis.tables import frame
+from analysis.tables.dedup import DUPLICATES, HASH_DEDUP, SHARED_BYTES
 
 MEASURE = "hash_dedup"
 REFERENCE_BYTES = 20
@@ -58,6 +60,24 @@ SCOPES = ("file", "model", "family", "study")
 SUMS = ["n_units", "n_unique", "bytes_in", "bytes_payload"]
 
 
+def tables(index: ShardIndex, made: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The tables `hash_dedup`, `shared_bytes` and `duplicates`."""
+    study, version = index.manifest.study, index.manifest.measures[MEASURE]
+    layers, models = made["layers"], made["models"]
+    units, shared = dedup(index)
+    found = [
+        units,
+        parameters.stores(made["parameters"], layers.merge(models[["model", "derived"]]), study),
+        inventory.remainder(models, study, version),
+    ]
+    full = [store for store in found if len(store)]
+    return {
+        "hash_dedup": pd.concat(full) if full else found[-1],
+        "shared_bytes": shared,
+        "duplicates": duplicates(index),
+    }
+
+
 def dedup(index: ShardIndex) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`hash_dedup` at file, layer and chunk granularity, and `shared_bytes`."""
     version = index.manifest.measures[MEASURE]
@@ -68,8 +88,8 @@ def dedup(index: ShardIndex) -> tuple[pd.DataFrame, pd.DataFrame]:
             stores.append(_stores(connection, references, index.manifest.study).assign(granularity=granularity))
             shared.append(_shared(connection, references).assign(granularity=granularity))
     return (
-        _costed(_summed(stores, spec.HASH_DEDUP.key, SUMS), version),
-        _summed(shared, (*spec.SHARED_BYTES.key, "family_a", "family_b"), ["n_units", "bytes"]).assign(
+        _costed(_summed(stores, HASH_DEDUP.key, SUMS), version),
+        _summed(shared, (*SHARED_BYTES.key, "family_a", "family_b"), ["n_units", "bytes"]).assign(
             method_version=version
         ),
     )
@@ -213,7 +233,7 @@ def duplicates(index: ShardIndex) -> pd.DataFrame:
     """The table `duplicates`."""
     references = index.references(MEASURE, "layers")
     if references.empty:
-        return spec.frame(spec.DUPLICATES, [])
+        return frame(DUPLICATES, [])
     with duckdb.connect() as connection:
         connection.register("reference", references)
         found: pd.DataFrame = connection.execute(DUPLICATES_SQL, [globbed(set(references["path"]))]).df()

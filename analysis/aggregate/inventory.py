@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 
-from analysis import tables as spec
-from analysis.aggregate.shard_index import ShardIndex
 from analysis.manifest import FileEntry, ModelEntry
+from analysis.shard_index import ShardIndex
+from analysis.tables import frame, tidy
+from analysis.tables.dedup import HASH_DEDUP
+from analysis.tables.inventory import FAILURES, LAYERS, MODELS
 
 MEASURE = "hash_dedup"
 
 
+def tables(index: ShardIndex, made: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:  # noqa: ARG001
+    """The tables `layers`, `models` and `failures`."""
+    found = layers(index)
+    return {"layers": found, "models": models(index, found), "failures": failures(index)}
+
+
 def failures(index: ShardIndex) -> pd.DataFrame:
-    """The table `failures`."""
-    rows = [failure.model_dump() for failure in dict.fromkeys(index.manifest.failures)]
-    return spec.frame(spec.FAILURES, rows)
+    """The table `failures`: files that a step could not measure, and methods that failed while it measured the rest."""
+    rows = [failure.model_dump() for failure in index.manifest.failures]
+    rows += [_method_failure(index, *found) for found in _method_failures(index)]
+    return frame(FAILURES, list({tuple(row.items()): row for row in rows}.values()))
+
+
+def _method_failures(index: ShardIndex) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+    """(model, file, measure, row) of every row of a shard's own table of failures."""
+    for measure in index.manifest.measures:
+        for model, file, found in index.read(measure, "failures"):
+            yield from ((model.model, file.file, measure, row) for row in found.to_pylist())
+        for group, folder in index.groups(measure):
+            if "failures" in index.tables(folder):
+                rows = pq.read_table(folder / "failures.parquet").to_pylist()
+                yield from ((*group.files[0], measure, row) for row in rows)
+
+
+def _method_failure(index: ShardIndex, model: str, file: str, measure: str, row: dict[str, str]) -> dict[str, str]:
+    [family] = {entry.family for entry in index.manifest.models if entry.model == model}
+    where = {"family": family, "model": model, "file": file, "step": f"{measure}:{row['method']}"}
+    return where | {"error": row["error"], "reason": row["reason"]}
 
 
 def layers(index: ShardIndex) -> pd.DataFrame:
@@ -25,8 +52,8 @@ def layers(index: ShardIndex) -> pd.DataFrame:
     version = index.manifest.measures[MEASURE]
     frames = [_file_layers(model, file, folder, version) for model, file, folder in index.measured(MEASURE)]
     if not frames:
-        return spec.frame(spec.LAYERS, [])
-    return spec.tidy(spec.LAYERS, pd.concat(frames, ignore_index=True))
+        return frame(LAYERS, [])
+    return tidy(LAYERS, pd.concat(frames, ignore_index=True))
 
 
 def _file_layers(model: ModelEntry, file: FileEntry, shard: Path, version: int) -> pd.DataFrame:
@@ -48,9 +75,7 @@ def _file_layers(model: ModelEntry, file: FileEntry, shard: Path, version: int) 
 
 def models(index: ShardIndex, layers: pd.DataFrame) -> pd.DataFrame:
     """The table `models`."""
-    return spec.frame(
-        spec.MODELS, [_model(model, layers[layers["model"] == model.model]) for model in index.manifest.models]
-    )
+    return frame(MODELS, [_model(model, layers[layers["model"] == model.model]) for model in index.manifest.models])
 
 
 def _model(model: ModelEntry, layers: pd.DataFrame) -> dict[str, object]:
@@ -76,7 +101,7 @@ def remainder(models: pd.DataFrame, study: str, version: int) -> pd.DataFrame:
         for name, group in data.groupby(by)
         for granularity in ("rest", "identity")
     ]
-    return spec.frame(spec.HASH_DEDUP, rows)
+    return frame(HASH_DEDUP, rows)
 
 
 def _kept(granularity: str, scope: str, name: str, models: pd.DataFrame, version: int) -> dict[str, object]:

@@ -19,9 +19,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from analysis import tables as spec
-from analysis.aggregate.shard_index import ShardIndex
+from analysis.shard_index import ShardIndex
 from analysis.shards import VALUES_OF
+from analysis.tables import frame, tidy
+from analysis.tables.dedup import HASH_DEDUP
+from analysis.tables.parameters import PARAMETERS
 from elf.tensor import DTYPES
 
 MEASURE = "hash_dedup"
@@ -30,6 +32,11 @@ COUNTS = ["n_params", "n_in_unit_interval", "n_zero", "n_nonfinite", "n_f16_exac
 
 Distinct = Counter[tuple[str, str, str]]
 """Number of distinct values by (scope, name, dtype)."""
+
+
+def tables(index: ShardIndex, made: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The table `parameters`."""
+    return {"parameters": parameters(index, made["layers"])}
 
 
 def parameters(index: ShardIndex, layers: pd.DataFrame) -> pd.DataFrame:
@@ -47,7 +54,7 @@ def parameters(index: ShardIndex, layers: pd.DataFrame) -> pd.DataFrame:
     data = pd.concat(sums)
     keys = zip(data["scope"], data["name"], data["dtype"], strict=True)
     counts = pd.array([distinct.get(key) for key in keys], dtype="Int64")
-    return spec.tidy(spec.PARAMETERS, data.assign(n_distinct=counts, method_version=index.manifest.measures[MEASURE]))
+    return tidy(PARAMETERS, data.assign(n_distinct=counts, method_version=index.manifest.measures[MEASURE]))
 
 
 def _sums(layers: pd.DataFrame, scope: str, by: str) -> pd.DataFrame:
@@ -60,7 +67,7 @@ def stores(table: pd.DataFrame, layers: pd.DataFrame, study: str) -> pd.DataFram
     counted = table[table["scope"] != "role"]
     stored = _stored(layers, study)
     rows = [_store(row, stored[(row["scope"], row["name"], row["dtype"])]) for row in counted.to_dict("records")]
-    return spec.frame(spec.HASH_DEDUP, rows)
+    return frame(HASH_DEDUP, rows)
 
 
 def _stored(layers: pd.DataFrame, study: str) -> dict[tuple[str, str, str], int]:

@@ -30,7 +30,7 @@ def _run(path: Path, jobs: int) -> float:
     """Seconds for all units; the same file each time, as units of different keys."""
     with tempfile.TemporaryDirectory() as shards:
         keys = [f"{i:032x}" for i in range(FILES)]
-        units = [Unit(key, MEASURE.name, MEASURE.params().model_dump(), path, 0, Path(shards)) for key in keys]
+        units = [Unit(key, MEASURE.name, MEASURE.params().model_dump(), (path,), 0, Path(shards)) for key in keys]
         started = time.perf_counter()
         outcomes = list(run_here(units, jobs))
         assert not any(outcome.error for outcome in outcomes), outcomes

@@ -83,9 +83,13 @@ def study_model(measures: Mapping[str, HasParams]) -> type[FamilyFile]:
 
 
 def _measures(root: BaseModel, known: Mapping[str, HasParams]) -> dict[str, BaseModel]:
-    """The parameters of the measures asked for; an empty `measures:` and none at all ask for every one."""
+    """The parameters of the measures asked for; an empty `measures:` and none at all ask for every one.
+
+    The first of all measures is always taken: what a file consists of is what the others are tables of.
+    """
     asked: BaseModel | None = getattr(root, "measures", None)
-    names = [name for name in known if asked is None or name in asked.model_fields_set]
+    first = next(iter(known), None)
+    names = [name for name in known if asked is None or name in asked.model_fields_set or name == first]
     return {name: getattr(asked, name, None) or known[name].params() for name in names}
 
 

@@ -1,7 +1,7 @@
 """All plotting: a figure is a function from a study's tables to a drawing and the data it shows.
 
 Notebooks call these functions, `python -m analysis figures` writes each as SVG, PNG and CSV. One more figure is one
-more function and one line in FIGURES.
+more function in the file of its topic, and one line in that file's FIGURES.
 """
 
 from __future__ import annotations
@@ -41,20 +41,9 @@ class Drawn:
 
 Draw = Callable[[Results], tuple[Figure, pd.DataFrame]]
 
-FIGURES: dict[str, Draw] = {
-    "bytes_by_family": inventory.bytes_by_family,
-    "bytes_by_dtype": inventory.bytes_by_dtype,
-    "layer_sizes": inventory.layer_sizes,
-    "saving_by_granularity": dedup.saving_by_granularity,
-    "saving_by_chunk_size": dedup.saving_by_chunk_size,
-    "saving_by_scope": dedup.saving_by_scope,
-    "saving_by_model": dedup.saving_by_model,
-    "leave_one_family_out": dedup.leave_one_family_out,
-    "reference_counts": dedup.reference_counts,
-    "duplicate_sizes": dedup.duplicate_sizes,
-    "shared_layers": dedup.shared_layers,
-    "distinct_parameters": dedup.distinct_parameters,
-}
+TOPICS = (inventory, dedup)
+FIGURES: dict[str, Draw] = {name: function for topic in TOPICS for name, function in topic.FIGURES.items()}
+"""Every figure by its name, in the order of the report."""
 
 
 def draw(name: str, results: Results) -> Drawn:

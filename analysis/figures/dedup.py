@@ -332,3 +332,16 @@ def distinct_parameters(results: Results) -> tuple[Figure, pd.DataFrame]:
 
 def _count(number: int) -> str:
     return f"{number / 1e6:.1f} M" if number >= 1e6 else f"{number:,}"
+
+
+FIGURES = {
+    "saving_by_granularity": saving_by_granularity,
+    "saving_by_chunk_size": saving_by_chunk_size,
+    "saving_by_scope": saving_by_scope,
+    "saving_by_model": saving_by_model,
+    "leave_one_family_out": leave_one_family_out,
+    "reference_counts": reference_counts,
+    "duplicate_sizes": duplicate_sizes,
+    "shared_layers": shared_layers,
+    "distinct_parameters": distinct_parameters,
+}

@@ -47,3 +47,6 @@ def layer_sizes(results: Results) -> tuple[Figure, pd.DataFrame]:
     axes.set(xscale="log", xlabel="layer size (bytes)", ylabel="cumulative share", ylim=(0, 1.02))
     legend_above(axes)
     return figure, data
+
+
+FIGURES = {"bytes_by_family": bytes_by_family, "bytes_by_dtype": bytes_by_dtype, "layer_sizes": layer_sizes}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from analysis.measures import hash_dedup
-from analysis.measures.base import Measure
+from analysis.measures.base import AnyMeasure
 
-MEASURES: dict[str, Measure] = {measure.name: measure for measure in (hash_dedup.MEASURE,)}
+_ALL: tuple[AnyMeasure, ...] = (hash_dedup.MEASURE,)
+
+MEASURES: dict[str, AnyMeasure] = {measure.name: measure for measure in _ALL}
 """Every measure by the name that a study's YAML gives it."""
