@@ -10,6 +10,14 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --no-input
 # Codecs of others that a platform may lack: those that install are measured, the others are named as missing.
 PEERS := $(shell sed -n 's/^peers = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",' | sed 's/>=[0-9.]*//g')
+PEER_PIP := $(PIP) install --quiet --only-binary=:all: --require-hashes -r
+# The lock without the other peers.
+define ONE_PEER
+BEGIN { n = split(names, peers, " "); for (i = 1; i <= n; i++) is_peer[peers[i]] = 1 }
+/^[a-z0-9]/ { split($$1, pin, "=="); skip = (pin[1] in is_peer) && pin[1] != kept }
+!skip
+endef
+export ONE_PEER
 STUDY_FILE = $(if $(wildcard $(STUDY)),$(STUDY),configs/$(STUDY).yaml)
 
 .DEFAULT_GOAL := help
@@ -46,8 +54,9 @@ install: $(VENV)/installed  ## only create the environment
 
 $(VENV)/installed: requirements.lock requirements-peers.lock pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --quiet --require-hashes -r requirements.lock
-	$(PIP) install --quiet --only-binary=:all: --require-hashes -r requirements-peers.lock || for peer in $(PEERS); do \
-		$(PIP) install --quiet --only-binary=:all: -c requirements-peers.lock $$peer || echo "no $$peer on this platform: its rows will be missing" >&2; done
+	$(PEER_PIP) requirements-peers.lock || for peer in $(PEERS); do \
+		awk -v names='$(PEERS)' -v kept=$$peer "$$ONE_PEER" requirements-peers.lock >$(VENV)/peer.lock; \
+		$(PEER_PIP) $(VENV)/peer.lock || echo "$$peer has no wheel for this platform: its rows will be missing" >&2; done
 	$(PIP) install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -67,7 +76,8 @@ lock:  ## resolve the lock files again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		--extra peers -c requirements.lock pyproject.toml -o requirements-peers.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-		--all-extras -c requirements.lock -c requirements-peers.lock pyproject.toml -o requirements-test.lock
+		--extra study --extra accuracy --extra notebooks --extra dask --extra install --extra test \
+		-c requirements.lock pyproject.toml -o requirements-test.lock
 
 generated:  ## write configs/schema.json and results/README.md again from the classes and specifications
 	$(RUN) -m analysis.config.schema

@@ -69,7 +69,8 @@ def test_a_lock_pins_everything_with_hashes_and_names_no_place(lock: str) -> Non
     pinned = re.findall(r"^([a-z0-9][a-z0-9._-]*)==\S+", text, re.MULTILINE)
     assert "://" not in text
     assert text.count("--hash=sha256:") >= len(pinned)
-    wanted = PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"]["study"]
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    wanted = PYPROJECT["project"]["dependencies"] + extras["study"] + extras["accuracy"]
     names = {re.split(r"[>=<\[]", requirement)[0].lower().replace("_", "-") for requirement in wanted}
     assert names <= set(pinned)
 
@@ -80,3 +81,17 @@ def test_both_locks_agree() -> None:
         for lock in ("requirements.lock", "requirements-test.lock")
     ]
     assert pins[0].items() <= pins[1].items()
+
+
+def test_the_lock_of_peers_pins_every_peer_and_agrees_with_what_is_always_installed() -> None:
+    text = (PROJECT / "requirements-peers.lock").read_text()
+    pins = dict(re.findall(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", text, re.MULTILINE))
+    core = dict(
+        re.findall(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", (PROJECT / "requirements.lock").read_text(), re.MULTILINE)
+    )
+    wanted = PYPROJECT["project"]["optional-dependencies"]["peers"]
+    assert "://" not in text
+    assert {re.split(r"[>=<]", requirement)[0] for requirement in wanted} <= pins.keys()
+    assert {name: pins[name] for name in pins.keys() & core.keys()} == {
+        name: core[name] for name in pins.keys() & core.keys()
+    }
