@@ -82,6 +82,13 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Names the default of an option that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
+
+
 Command = Callable[[argparse.Namespace], int | None]
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -91,7 +98,7 @@ def _command(commands: Commands, function: Command, about: str) -> argparse.Argu
         function.__name__,
         help=about,
         description=(function.__doc__ or about),
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_Help,
     )
     made.set_defaults(run=function)
     return made
