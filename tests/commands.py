@@ -25,7 +25,7 @@ def command(*arguments: object, cache: Path, results: Path) -> list[str]:
 
 
 def analysis(
-    *arguments: object, cache: Path, results: Path, env: dict[str, str] | None = None
+    *arguments: object, cache: Path, results: Path, env: dict[str, str] | None = None, timeout: float = 240
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end."""
     return subprocess.run(
@@ -35,7 +35,7 @@ def analysis(
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=timeout,
     )
 
 
