@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from elf.cli import Commands, command, jobs, progress, rule, rule_options, size, table
+from elf.command_line import Commands, command, jobs, progress, rule, rule_options, size, table
 
 if TYPE_CHECKING:
     from elf.store import Store
