@@ -40,8 +40,8 @@ def rule_options(made: argparse.ArgumentParser) -> None:
     """The options that say what may be lossy; `rule` reads them."""
     made.add_argument("--lossless", action="store_true", help="keep every bit of every tensor")
     made.add_argument("--bound", type=bound_of, metavar="B", help="largest error of a lossy value: 1e-6, 2^-20, "
-                      "rms:1e-4 (relative to a tensor's RMS), max:1e-4 (to its maximum); default: f32 2^-24, f64 2^-53, "
-                      "16-bit floats lossless")  # fmt: skip
+                      "rms:1e-4 (relative to a tensor's RMS), max:1e-4 (to its maximum); default: f32 2^-24, f64 "
+                      "2^-53, 16-bit floats lossless")  # fmt: skip
     made.add_argument("--lossy", action="append", default=[], metavar="PATTERN",
                       help="tensors that are lossy whatever their role and size; can be repeated")  # fmt: skip
     made.add_argument("--keep", action="append", default=[], metavar="PATTERN",
