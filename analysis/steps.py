@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from analysis.config import Study
     from analysis.sources import Pulled
+    from analysis.units import Outcome
 
 
 MEMORY = "aggregated.json"
@@ -30,12 +31,14 @@ MEMORY = "aggregated.json"
 
 @dataclass
 class Record:
-    """What a run took: seconds by step, peak memory of a worker. Goes into run.json, never into a table."""
+    """What a run took: seconds by step, peak memory of a worker, and of what was measured now the seconds that workers
+    spent on each part of a measure. Goes into run.json, never into a table."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     peak_worker_bytes: int = 0
     units_measured: int = 0
     units_known: int = 0
+    worker_seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -43,6 +46,16 @@ class Record:
         started = time.perf_counter()
         yield
         self.seconds[name] = round(time.perf_counter() - started, 2)
+
+    def count(self, outcomes: list[Outcome], manifest: Manifest) -> None:
+        """Take what the workers said of themselves."""
+        steps = {key: step for model in manifest.models for file in model.files for step, key in file.shards.items()}
+        steps |= {group.shard: group.step for group in manifest.groups}
+        self.units_measured = len(outcomes)
+        self.peak_worker_bytes = max((outcome.peak_bytes for outcome in outcomes), default=0)
+        for outcome in outcomes:
+            step = steps.get(outcome.key, "failed")
+            self.worker_seconds[step] = round(self.worker_seconds.get(step, 0.0) + outcome.seconds, 2)
 
     def write(self, folder: Path, study: Study) -> None:
         """Write run.json: versions, machine, seconds, memory."""
@@ -103,8 +116,8 @@ def run_study(study: Study, places: Places, *, jobs: int, dask: str | None = Non
     manifest.write(local)
     with record.step("aggregate"):
         aggregate(manifest, places.shards, tables, local / MEMORY)
-    record.units_measured, record.units_known = len(outcomes), len(made.units)
-    record.peak_worker_bytes = max((outcome.peak_bytes for outcome in outcomes), default=0)
+    record.units_known = len(made.units)
+    record.count(outcomes, manifest)
     if record.units_measured or not (local / "run.json").exists():  # else it tells how the tables came to be
         record.write(local, study)
     return Finished(manifest, record, tables)
