@@ -29,23 +29,29 @@ class EqualParametersParams(BaseModel):
     pairs: Annotated[StrictInt, Field(ge=0)] = 2000
 
 
+Named = tuple[str, str]
+"""A model and one of its files."""
+
+
 def _groups(index: ShardIndex, params: EqualParametersParams) -> Sequence[Group]:
-    layers = index.rows("hash_dedup", "layers")
-    if layers.empty:
-        return []
-    own = layers[layers["alias_of"].isna() & ~layers["derived"].astype(bool) & (layers["n_params"] > 0)]
-    overlap = _overlap(own)
-    strongest = sorted(overlap, key=lambda pair: (-overlap[pair], pair))[: params.pairs]
+    found = overlaps(index.rows("hash_dedup", "layers"))
+    strongest = sorted(found, key=lambda pair: (-found[pair], pair))[: params.pairs]
     return [Group(pair) for pair in sorted(strongest)]
 
 
-def _overlap(layers: pd.DataFrame) -> dict[tuple[tuple[str, str], tuple[str, str]], int]:
-    """Parameters in tensors of one name and type, for each pair of files that have one."""
-    holders: defaultdict[tuple[str, str], list[tuple[tuple[str, str], int]]] = defaultdict(list)
+def overlaps(layers: pd.DataFrame) -> dict[tuple[Named, Named], int]:
+    """Parameters in tensors of one name and type, for each pair of original files that have one; (a, b) with a < b.
+
+    `layers` are the rows of the shards' tables of this name.
+    """
+    if layers.empty:
+        return {}
+    own = layers[layers["alias_of"].isna() & ~layers["derived"].astype(bool) & (layers["n_params"] > 0)]
+    holders: defaultdict[tuple[str, str], list[tuple[Named, int]]] = defaultdict(list)
     columns = ["name", "dtype", "model", "file", "n_params"]
-    for name, dtype, model, file, n_params in layers[columns].itertuples(index=False):
+    for name, dtype, model, file, n_params in own[columns].itertuples(index=False):
         holders[name, dtype].append(((model, file), int(n_params)))
-    overlap: defaultdict[tuple[tuple[str, str], tuple[str, str]], int] = defaultdict(int)
+    overlap: defaultdict[tuple[Named, Named], int] = defaultdict(int)
     for files in holders.values():
         for (a, n_a), (b, n_b) in combinations(sorted(files), 2):
             overlap[a, b] += min(n_a, n_b)
