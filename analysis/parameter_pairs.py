@@ -1,4 +1,4 @@
-"""Two files, parameter by parameter: equal bits at the same place of the same tensor, and how many chance would give."""
+"""Two files, parameter by parameter: equal bits at one place of one tensor, and how many chance would give."""
 
 from __future__ import annotations
 

@@ -34,8 +34,11 @@ class Kind:
 
     def reference(self, signature: Signature | None = None) -> MinHash:
         """A MinHash of datasketch: of nothing yet, or with this signature."""
-        return MinHash(self.permutations, self.seed, scheme=SCHEMES[DATASKETCH], hashfunc=int) if signature is None \
+        return (
+            MinHash(self.permutations, self.seed, scheme=SCHEMES[DATASKETCH], hashfunc=int)
+            if signature is None
             else MinHash(seed=self.seed, scheme=SCHEMES[DATASKETCH], hashfunc=int, hashvalues=signature)
+        )
 
 
 class Sketch:

@@ -24,7 +24,7 @@ NOISE = pa.schema(
         ("n_shared", pa.int64()),  # those that both have
     ]
 )
-NUMPY_FLOATS = ("f16", "f32", "f64")
+FLOATS: dict[str, Any] = {"f16": np.float16, "f32": np.float32, "f64": np.float64}
 PIECE = 1 << 20
 """Elements that are drawn at a time."""
 MOST = 1 << 26
@@ -42,7 +42,7 @@ class Noise:
         totals: Counter[str] = Counter()
         for dtype, n_params in tensors:
             totals[dtype] += n_params
-        taken = {name: n for name, n in totals.items() if n <= MOST and name in NUMPY_FLOATS}
+        taken = {name: n for name, n in totals.items() if n <= MOST and name in FLOATS}
         self._values = {name: np.empty(n, f"<u{DTYPES[name].block_bytes}") for name, n in sorted(taken.items())}
         self._noise = {name: np.empty_like(values) for name, values in self._values.items()}
         self._filled: Counter[str] = Counter()
@@ -67,7 +67,7 @@ class Noise:
             piece = noise[start : start + PIECE]
             drawn = self._random.standard_normal(piece.size) * deviation + mean
             with np.errstate(over="ignore", invalid="ignore"):
-                piece[:] = drawn.astype(DTYPES[dtype].numpy).view(piece.dtype)
+                piece[:] = drawn.astype(FLOATS[dtype]).view(piece.dtype)
 
     def table(self) -> pa.Table:
         """One row a dtype, of schema NOISE; to be called once, at the end."""
@@ -94,7 +94,7 @@ def _moments(patterns: NDArray[Any], dtype: str) -> tuple[float, float]:
 def _sum(patterns: NDArray[Any], dtype: str, centre: float, power: int) -> tuple[float, float]:
     total = n = 0.0
     for start in range(0, patterns.size, PIECE):
-        piece = patterns[start : start + PIECE].view(DTYPES[dtype].numpy).astype(np.float64)
+        piece = patterns[start : start + PIECE].view(FLOATS[dtype]).astype(np.float64)
         more, finite = add_finite(piece, centre, power)
         total, n = total + more, n + finite
     return total, n

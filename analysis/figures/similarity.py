@@ -17,7 +17,8 @@ SHINGLE_COLOURS = dict(zip(SHINGLES, COLOURS, strict=False))
 LINES = {"within a family": "-", "between families": "--", "with stand-ins (null)": ":"}
 LINE_COLOURS = dict(zip(LINES, (COLOURS[0], COLOURS[1], "#444444"), strict=True))
 SMALLEST = 1e-6
-"""Jaccard similarities below are drawn as 0."""
+"""Where the logarithmic part of the axis starts."""
+RIGHT = 1.3
 
 
 def similarity_of_pairs(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -33,7 +34,7 @@ def similarity_of_pairs(results: Results) -> tuple[Figure, pd.DataFrame]:
             shown.append(pd.DataFrame({"shingle": shingle, "pairs": name, "jaccard": values}))
         axes.set_title(f"{shingle} ({sum(map(len, list(found.values())[:2])):,} pairs)", fontsize=9, loc="left")
         axes.set_xscale("symlog", linthresh=SMALLEST)
-        axes.set(xlim=(0, 1.3), ylim=(0, 1.02))
+        axes.set(xlim=(0, RIGHT), ylim=(0, 1.02))
         axes.set_xticks([0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1])
     figure.supxlabel("exact Jaccard similarity", fontsize=9)
     figure.supylabel("cumulative share of pairs", fontsize=9)
@@ -45,7 +46,7 @@ def similarity_of_pairs(results: Results) -> tuple[Figure, pd.DataFrame]:
 def _cdf(axes: Axes, name: str, values: NDArray[np.float64]) -> None:
     if values.size:
         share = np.arange(1, values.size + 1) / values.size
-        x, y = np.concatenate(([0.0], values)), np.concatenate(([0.0], share))
+        x, y = np.concatenate(([0.0], values, [RIGHT])), np.concatenate(([0.0], share, [1.0]))
         axes.step(x, y, LINES[name], where="post", color=LINE_COLOURS[name], label=name, linewidth=1.4)
 
 
@@ -55,43 +56,45 @@ def similarity_map(results: Results) -> tuple[Figure, pd.DataFrame]:
     """
     data = pairs(results, "value").dropna(subset=["jaccard_exact"])
     names = _by_family(data)
-    place = {name: i for i, name in enumerate(names)}
+    place = {name: i for i, name in enumerate(names.index)}
     matrix = np.full((len(names), len(names)), np.nan)
     for a, b, exact, null in data[["a", "b", "jaccard_exact", "jaccard_null"]].itertuples(index=False):
         low, high = sorted((place[a], place[b]))
         matrix[high, low], matrix[low, high] = exact, exact - null
-    figure = Figure(figsize=(2.6 + 0.1 * len(names), 1.6 + 0.1 * len(names)))
+    side = 1.5 + CELL * len(names)
+    figure = Figure(figsize=(side + 1, side))
     axes = figure.subplots()
     image = axes.imshow(np.where(matrix >= LEAST, matrix, np.nan), cmap="viridis_r", norm=LogNorm(LEAST, 1))
     axes.set_facecolor("#f4f4f4")
     _family_ticks(axes, names)
     axes.set_title(f"above: exact less null; below: exact; grey: under {LEAST:g}", fontsize=8, loc="left")
-    figure.colorbar(image, ax=axes, label="Jaccard similarity of the sets of values", shrink=0.7)
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, fraction=0.05, pad=0.02)
+    bar.set_label("Jaccard similarity of the sets of values", fontsize=8)
     return figure, data[["a", "b", "jaccard_exact", "jaccard_null", "relation"]]
 
 
 LEAST = 1e-3
+CELL = 0.125
+"""Inches of one file: a line of small print, since a family may have one file only."""
 
 
-def _by_family(data: pd.DataFrame) -> list[tuple[str, str] | str]:
+def _by_family(data: pd.DataFrame) -> pd.Series:
+    """The family of each file, files of one family together."""
     sides = [data[[f"family_{side}", side]].set_axis(["family", "name"], axis=1) for side in "ab"]
-    both = pd.concat(sides).drop_duplicates().sort_values(["family", "name"])
-    return list(both["name"])
+    return pd.concat(sides).drop_duplicates().sort_values(["family", "name"]).set_index("name")["family"]
 
 
-def _family_ticks(axes: Axes, names: list[str]) -> None:
-    """One tick a model, with thin lines between models."""
-    models = pd.Series([name.partition("/")[0] for name in names])
-    first = models.drop_duplicates().index.to_numpy()
-    last = np.append(first[1:], len(models))
-    centres = (first + last - 1) / 2
-    labels = list(models[first])
-    axes.set_yticks(centres, labels, fontsize=6)
-    axes.set_xticks(centres, labels, fontsize=6, rotation=90)
+def _family_ticks(axes: Axes, families: pd.Series) -> None:
+    """One tick a family, with lines between families."""
+    names = families.reset_index(drop=True)
+    first = names.drop_duplicates().index.to_numpy()
+    last = np.append(first[1:], len(names))
+    axes.set_yticks((first + last - 1) / 2, list(names[first]), fontsize=7)
+    axes.set_xticks((first + last - 1) / 2, list(names[first]), fontsize=7, rotation=90)
     axes.grid(visible=False)
     for edge in first[1:]:
-        axes.axhline(edge - 0.5, color="white", linewidth=0.5)
-        axes.axvline(edge - 0.5, color="white", linewidth=0.5)
+        axes.axhline(edge - 0.5, color="white", linewidth=0.8)
+        axes.axvline(edge - 0.5, color="white", linewidth=0.8)
 
 
 METHODS = {
@@ -137,6 +140,9 @@ def _bars(axes: Axes, rows: pd.DataFrame) -> None:
     axes.grid(visible=False, axis="x")
 
 
+SHARES = [digit * 10.0**power for power in range(-6, 1) for digit in (1, 2, 5)]
+
+
 def lsh_recall(results: Results) -> tuple[Figure, pd.DataFrame]:
     """What locality-sensitive hashing finds of the pairs that are alike, and how many pairs it has to look at."""
     data = recall(results)
@@ -147,9 +153,11 @@ def lsh_recall(results: Results) -> tuple[Figure, pd.DataFrame]:
         found = rows.dropna(subset=["recall"])
         left.plot(found["threshold"], found["recall"], label=shingle, linewidth=1, markersize=5 + i, **style)
         right.plot(rows["threshold"], rows["compared"], label=shingle, linewidth=1, markersize=5 + i, **style)
-    left.set(ylim=(0, 1.05), ylabel="recall: pairs found of those at or above")
-    right.set_ylabel("pairs compared, of all")
-    right.set_yscale("log")
+    left.set(ylim=(0, 1.05), ylabel="pairs found, of those at or above (recall)")
+    right.set(yscale="log", ylabel="pairs compared, of all")
+    low, high = right.get_ylim()
+    right.set_yticks([tick for tick in SHARES if low <= tick <= high])
+    right.minorticks_off()
     percent(left)
     percent(right)
     for axes in (left, right):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -96,16 +94,3 @@ def estimates(results: Results) -> pd.DataFrame:
     exact = data["jaccard_exact"]
     expected = np.sqrt(exact * (1 - exact) / data["permutations"].astype("float64"))
     return data.assign(error=data["jaccard"] - exact, expected_error=expected)
-
-
-def short_names(names: Sequence[str]) -> dict[str, str]:
-    """The last part of each file's name where it tells files apart, with the model before it where it does not."""
-    ends = pd.Series([name.rpartition("/")[2] for name in names], index=list(names))
-    repeated = ends.duplicated(keep=False)
-    return {
-        name: f"{name.partition('/')[0]}: {_cut(end)}" if repeated[name] else _cut(end) for name, end in ends.items()
-    }
-
-
-def _cut(text: str, most: int = 36) -> str:
-    return text if len(text) <= most else f"{text[: most // 2 - 1]}...{text[-(most // 2 - 2) :]}"

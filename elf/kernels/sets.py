@@ -41,25 +41,30 @@ def n_equal_draws(a: Any, b: Any) -> Any:
     return n
 
 
+OWNER_BITS = np.uint64(16)
+"""Low bits of a key that say whose it is."""
+
+
 @kernel
-def count_pairs(values: Any, owners: Any, shared: Any, held: Any) -> None:
+def count_pairs(keys: Any, shared: Any, held: Any) -> None:
     """Add to shared[i, j], int64, the number of distinct values that owners i < j both have.
 
-    `values` is sorted, a value's owners rise; an owner may have a value more than once. `held` is space for all owners.
+    `keys`, uint64, are sorted; each is a value times 2**OWNER_BITS plus an owner, and may occur more than once.
+    `held`, int64, is space for as many numbers as there are owners.
     """
     start = 0
-    while start < values.size:
+    while start < keys.size:
+        value = keys[start] >> OWNER_BITS
         n = 0
-        stop = start
-        while stop < values.size and values[stop] == values[start]:
-            if n == 0 or held[n - 1] != owners[stop]:
-                held[n] = owners[stop]
+        while start < keys.size and keys[start] >> OWNER_BITS == value:
+            owner = np.int64(keys[start] & ((np.uint64(1) << OWNER_BITS) - np.uint64(1)))
+            if n == 0 or held[n - 1] != owner:
+                held[n] = owner
                 n += 1
-            stop += 1
+            start += 1
         for i in range(n):
             for j in range(i + 1, n):
                 shared[held[i], held[j]] += 1
-        start = stop
 
 
 @kernel

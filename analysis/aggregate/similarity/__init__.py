@@ -56,6 +56,6 @@ def noise(index: ShardIndex, files: Files) -> pd.DataFrame:
     if found.empty:
         return frame(NOISE, [])
     found = found[~found["derived"].astype(bool)]
-    return found.assign(
-        file=found["model"] + "/" + found["file"], seed=files.kind.seed, method_version=files.version
-    )[[column.name for column in NOISE.columns]]
+    return found.assign(file=found["model"] + "/" + found["file"], seed=files.kind.seed, method_version=files.version)[
+        [column.name for column in NOISE.columns]
+    ]

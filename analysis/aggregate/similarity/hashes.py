@@ -66,10 +66,15 @@ def _shingles(index: ShardIndex, files: Files, shingle: str, method: str, unit: 
     if references.empty:
         return None
     given = {"paths": globbed(set(references["path"])), "method": method}
-    with tempfile.TemporaryDirectory() as spill, duckdb.connect(config=CONFIG | {"temp_directory": spill}) as connection:
+    with (
+        tempfile.TemporaryDirectory() as spill,
+        duckdb.connect(config=CONFIG | {"temp_directory": spill}) as connection,
+    ):
         connection.register("reference", references)
         connection.execute(UNIT_SQL.format(select=UNITS[shingle]), given)
-        sizes = connection.execute("SELECT file, count(*) AS n, sum(bytes)::BIGINT AS bytes FROM unit GROUP BY file").df()
+        sizes = connection.execute(
+            "SELECT file, count(*) AS n, sum(bytes)::BIGINT AS bytes FROM unit GROUP BY file"
+        ).df()
         shared = connection.execute(SHARED_SQL).df()
         return Shingles(
             granularity=shingle,

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from analysis.aggregate.similarity.study import Files, Matrix, Shingles
 from analysis.shard_index import ShardIndex
@@ -92,6 +91,6 @@ def auroc(positives: NDArray[np.float64], negatives: NDArray[np.float64]) -> flo
     """
     if not positives.size or not negatives.size:
         return float("nan")
-    ranks = rankdata(np.concatenate((positives, negatives)))
-    above = ranks[: positives.size].sum() - positives.size * (positives.size + 1) / 2
-    return float(above / (positives.size * negatives.size))
+    ordered = np.sort(negatives)
+    below = np.searchsorted(ordered, positives, "left") + np.searchsorted(ordered, positives, "right")
+    return float(below.sum() / (2 * positives.size * negatives.size))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from analysis.aggregate.similarity.kinship import Relations
 from analysis.aggregate.similarity.study import Files, Matrix, Shingles
@@ -16,26 +15,16 @@ UNKNOWN_FROM = 0.5
 
 def rows(files: Files, relations: Relations, sets: Shingles, proposed_at: Matrix) -> pd.DataFrame:
     """One row a method and pair of which anything is above zero."""
-    first, second = sets.pairs()
-    found = [
-        _of_method(files, relations, sets, proposed_at, method, first, second) for method in sorted(sets.signatures)
-    ]
+    found = [_of_method(files, relations, sets, proposed_at, method) for method in sorted(sets.signatures)]
     return pd.concat(found, ignore_index=True)
 
 
-def _of_method(
-    files: Files,
-    relations: Relations,
-    sets: Shingles,
-    proposed_at: Matrix,
-    method: str,
-    first: NDArray[np.intp],
-    second: NDArray[np.intp],
-) -> pd.DataFrame:
+def _of_method(files: Files, relations: Relations, sets: Shingles, proposed_at: Matrix, method: str) -> pd.DataFrame:
     estimated, exact, null = estimates(sets.signatures[method]), sets.exact(), sets.null()
     told = (estimated > 0) | (sets.shared > 0) | (null > 0)
-    told = np.where(sets.known, told, proposed_at >= UNKNOWN_FROM)[first, second]
-    i, j = first[told], second[told]
+    told = np.where(sets.known, told, proposed_at >= UNKNOWN_FROM)
+    first, second = sets.pairs()
+    i, j = first[told[first, second]], second[told[first, second]]
     n, of_pairs = files.kind.permutations, pd.DataFrame({"i": i, "j": j})
     jaccard, weighted = estimated[i, j], sets.weighted()
     return pd.DataFrame(
@@ -52,7 +41,7 @@ def _of_method(
             "jaccard_bytes": np.nan if weighted is None else weighted[i, j],
             "n_a": sets.sizes[i],
             "n_b": sets.sizes[j],
-            "n_shared": pd.array(sets.shared[i, j], "Int64").copy(),
+            "n_shared": pd.Series(sets.shared[i, j], dtype="Int64").where(sets.known[i, j]),
             "family_a": of_pairs["i"].map(dict(enumerate(files.families))),
             "family_b": of_pairs["j"].map(dict(enumerate(files.families))),
             "relation": [relations.name(*pair) for pair in zip(i, j, strict=True)],
@@ -63,4 +52,4 @@ def _of_method(
             "seed": files.kind.seed,
             "method_version": files.version,
         }
-    ).assign(n_shared=lambda data: data["n_shared"].where(sets.known[i, j]))
+    )

@@ -24,7 +24,7 @@ from analysis.aggregate.similarity.study import Counts, Files, Matrix, Shingles,
 from analysis.shard_index import ShardIndex
 from analysis.shards import VALUES_OF
 from elf.kernels.distinct import distinct_in_place
-from elf.kernels.sets import count_pairs, sum_pairs
+from elf.kernels.sets import OWNER_BITS, count_pairs, sum_pairs
 from elf.tensor import DTYPES
 
 Owned = tuple[int, Path]
@@ -97,12 +97,24 @@ def _read(path: Path, dtype: str, low: int, high: int) -> NDArray[Any]:
 
 def _count(held: list[tuple[int, NDArray[Any]]], shared: Counts) -> None:
     """Add how many values each pair of owners has in common."""
-    if not held:
-        return
-    values = np.concatenate([values for _, values in held])
-    owners = np.repeat(np.array([owner for owner, _ in held], np.int32), [values.size for _, values in held])
-    order = np.argsort(values, kind="stable")  # runs that are sorted already, by rising owner
-    count_pairs(values[order], owners[order], shared, np.empty(len(held) + 1, np.int32))
+    if held:
+        keys = _keys(held)
+        keys.sort()
+        count_pairs(keys, shared, np.empty(len(shared), np.int64))
+
+
+def _keys(held: list[tuple[int, NDArray[Any]]]) -> NDArray[np.uint64]:
+    """Values and owners in one number each; 64-bit values are numbered in order first, since no room is left."""
+    if held[0][1].itemsize == 8:
+        _, ranks = np.unique(np.concatenate([values for _, values in held]), return_inverse=True)
+        ends = np.cumsum([values.size for _, values in held])
+        held = [(owner, part) for (owner, _), part in zip(held, np.split(ranks, ends[:-1]), strict=True)]
+    keys, start = np.empty(sum(values.size for _, values in held), np.uint64), 0
+    for owner, values in held:
+        np.left_shift(values, OWNER_BITS, out=keys[start : start + values.size], dtype=np.uint64, casting="unsafe")
+        keys[start : start + values.size] |= np.uint64(owner)
+        start += values.size
+    return keys
 
 
 def _classes(values: NDArray[Any], dtype: str) -> Classes:
