@@ -48,7 +48,7 @@ class Sketch:
         self._kind = kind
         self._permutations = np.asarray(kind.reference().permutations, np.uint64)
         self._datasketch = np.full(kind.permutations, EMPTY)
-        self._rensa = _rensa(np.empty(0, np.uint64), kind)
+        self._rensa = rensa_signature(np.empty(0, np.uint64), kind)
         self._pending: list[NDArray[np.uint64]] = []
         self._n_pending = 0
 
@@ -68,12 +68,12 @@ class Sketch:
         if self._n_pending:
             hashes = np.concatenate(self._pending)
             update(self._datasketch, hashes, self._permutations)
-            np.minimum(self._rensa, _rensa(hashes, self._kind), out=self._rensa)
+            np.minimum(self._rensa, rensa_signature(hashes, self._kind), out=self._rensa)
         self._pending, self._n_pending = [], 0
 
 
-def _rensa(hashes: NDArray[np.uint64], kind: Kind) -> Signature:
-    """Every place holds a minimum, so signatures of pieces combine by their minima."""
+def rensa_signature(hashes: NDArray[np.uint64], kind: Kind) -> Signature:
+    """The R-MinHash of these hashes, shape (permutations,). Places hold minima: pieces combine by the least of each."""
     ends = np.array([0, hashes.size], np.uint64)
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, ends, kind.permutations, kind.seed)
     return np.array(matrix.to_rows()[0], np.uint64)

@@ -94,3 +94,39 @@ def estimates(results: Results) -> pd.DataFrame:
     exact = data["jaccard_exact"]
     expected = np.sqrt(exact * (1 - exact) / data["permutations"].astype("float64"))
     return data.assign(error=data["jaccard"] - exact, expected_error=expected)
+
+
+def beside_noise(results: Results) -> pd.DataFrame:
+    """One row a file and float type: its values' similarity with noise of its shape, and with the nearest relative's.
+
+    The relative is the file of its family whose set of values is nearest; `by chance` is the null of this pair.
+    """
+    data = pairs(results, "value")
+    kin = data[data["relation"] != "stranger"]
+    sides = [kin.rename(columns={side: "file", other: "relative"}) for side, other in (("a", "b"), ("b", "a"))]
+    both = pd.concat(sides).sort_values(["jaccard_exact", "relative"], ascending=[False, True])
+    nearest = both.drop_duplicates("file")[["file", "relative", "jaccard_exact", "jaccard_null"]]
+    found = noise(results)[["file", "dtype", "n_params", "jaccard"]].merge(nearest, on="file", how="left")
+    found = found.sort_values(["n_params", "file"], ascending=[False, True], ignore_index=True)
+    names = {"jaccard": "with noise", "jaccard_exact": "with the relative", "jaccard_null": "by chance"}
+    return found.rename(columns=names)
+
+
+def above_chance(results: Results, shingle: str = "value") -> pd.DataFrame:
+    """The pairs of one shingle with what they share beyond the null, the most first."""
+    data = pairs(results, shingle)
+    data = data.assign(excess=data["jaccard_exact"] - data["jaccard_null"])
+    columns = ["a", "b", "relation", "jaccard_exact", "jaccard_null", "excess"]
+    return data.sort_values("excess", ascending=False, kind="stable", ignore_index=True)[columns]
+
+
+def agreement(results: Results) -> pd.DataFrame:
+    """One row a method: pairs, share of the estimates within two standard errors, the mean error."""
+    data = estimates(results)
+    data = data[data["jaccard_exact"].between(0, 1, inclusive="neither")]
+    within = data["error"].abs() <= 2 * data["expected_error"]
+    grouped = data.assign(within=within).groupby(["method", "scheme", "seed"], as_index=False)
+    names = {"within": "within two standard errors", "error": "mean error"}
+    return grouped.agg(pairs=("error", "size"), within=("within", "mean"), error=("error", "mean")).rename(
+        columns=names
+    )
