@@ -18,6 +18,8 @@ LIBRARIES = (
     "huggingface_hub",
     "pydantic",
     "matplotlib",
+    "datasketch",
+    "rensa",
 )
 
 
