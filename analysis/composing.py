@@ -56,6 +56,7 @@ LAYERS = pa.schema(
         ("dtype", pa.string()),
         ("hash_hi", pa.uint64()),  # XXH3-128 of the bytes as they are stored
         ("hash_lo", pa.uint64()),
+        ("content", pa.string()),  # XXH3-128 of the tensor's bytes in C order, 32 hexadecimal digits; "" of the rest
         ("bytes", pa.int64()),
         ("coded", pa.int64()),
     ]
@@ -94,6 +95,7 @@ class _Pass:
         self._emit = emit
         self._folder = folder
         self._layout, self._stored = cut(model)
+        self._tensors = {tensor.name: tensor for tensor in model.tensors}
         self._units: Counter[Row] = Counter()
         self._coded: dict[Row, int] = {}
 
@@ -195,7 +197,15 @@ class _Pass:
         kept = min(size, stop - start)
         hashed = _hash(self._pieces(number))
         self._units["layer: untyped", *hashed, size, kept] += 1
-        return number, name, dtype, *hashed, size, kept
+        return number, name, dtype, *hashed, self._content(number, hashed), size, kept
+
+    def _content(self, number: int, hashed: tuple[int, int]) -> str:
+        """The hash that other measures give the layer; another one where its axes are stored in another order."""
+        if number < 0:
+            return ""
+        if self._stored[number].axes is not None:
+            hashed = _hash([self._model.bytes(self._tensors[self._stored[number].name])])
+        return f"{hashed[0]:016x}{hashed[1]:016x}"
 
     def _part(self, part: int) -> None:
         """Code every chunk of one part; chunks of both anchors that are the same are coded once."""
