@@ -1,6 +1,7 @@
 """The codecs that composition compares, each on whole files, on layers and on chunks, and back again.
 
-A coded unit never counts more than its own bytes and `ENTRY_BYTES`: it may be kept as it is.
+A unit that a codec makes longer is kept as it is; who adds up counts what says so (`ENTRY_BYTES` in
+analysis/aggregate/composition.py).
 """
 
 # ruff: noqa: ARG002, D102 - one interface, documented in Coder
@@ -33,9 +34,6 @@ from elf.rule import Rule
 from elf.tensor import DTYPES
 from elf.verify import damages
 from elf.writer import compress_file
-
-ENTRY_BYTES = 5
-"""What a store keeps for each coded unit beside its recipe and index: how it is coded, and its coded length."""
 
 BLOCK = 1 << 20
 """Bytes that LZ4 sees at a time."""
@@ -123,6 +121,18 @@ def _released(data: Bytes, release: Release, step: int = 1 << 23) -> Iterator[By
         yield data[start : start + step]
         if data.size > step:
             release()
+
+
+class Stored(OfBytes):
+    """Nothing done: what the others are compared with, the order of layers and rest of the file included."""
+
+    name = "stored"
+
+    def encode(self, blocks: Blocks) -> Iterator[bytes]:
+        return (block.tobytes() for block in blocks)
+
+    def decode(self, coded: memoryview) -> Iterator[Coded]:
+        yield coded
 
 
 class Zstd3(OfBytes):
@@ -319,7 +329,7 @@ def _shape(data: Bytes, dtype: str) -> tuple[int, ...]:
     return (data.size // kind.block_bytes * kind.block,)
 
 
-CODERS: dict[str, Coder] = {coder.name: coder for coder in (Zstd3(), Lz4Grouped(), SplitFields(), Elves())}
+CODERS: dict[str, Coder] = {coder.name: coder for coder in (Stored(), Zstd3(), Lz4Grouped(), SplitFields(), Elves())}
 """Every codec by its name."""
 
 
@@ -327,5 +337,5 @@ def packages(name: str) -> dict[str, Any]:
     """Versions of the packages that decide what a codec writes."""
     from importlib.metadata import version
 
-    of = {"lz4-bg4": ["lz4"], "elves": ["zstandard", "pcodec"]}
+    of = {"stored": [], "lz4-bg4": ["lz4"], "elves": ["zstandard", "pcodec"]}
     return {package: version(package) for package in of.get(name, ["zstandard"])}

@@ -20,10 +20,7 @@ SCOPES = ("model", "family", "study")
 KEY = ["method", "scope", "name"]
 
 UNITS = """SELECT codec || '|' || method AS method, hash_hi AS hi, hash_lo AS lo, 0 AS type, bytes, coded AS kept,
-                  count AS n, path FROM shard
-           UNION ALL
-           SELECT 'stored|' || method, hash_hi, hash_lo, 0, bytes, bytes, count, path
-           FROM shard WHERE codec = '{plain}'"""
+                  count AS n, path FROM shard"""
 STREAMS = """SELECT codec || '|' || unit || ': ' || method AS method, hash_hi AS hi, hash_lo AS lo, 0 AS type, bytes,
                   bytes AS kept, count AS n, path FROM shard"""
 CODED = """
@@ -38,23 +35,18 @@ def tables(index: ShardIndex, made: dict[str, pd.DataFrame]) -> dict[str, pd.Dat
     references = index.references(MEASURE, "units")
     if references.empty:
         return {"composition": frame(COMPOSITION, [])}
-    units = _stores(index, "units", UNITS.format(plain=_plain(index)))
+    units = _stores(index, "units", UNITS)
     coded = _coded(index, references)
+    streams = _streams(index, coded)
     found = [
-        _identity(units),
+        _labelled(coded[(coded["codec"] == "stored") & (coded["unit"] == "file")], "identity"),
         _labelled(units[units["codec"] == "stored"], "dedup"),
-        _labelled(coded, "compress"),
+        _labelled(coded[coded["codec"] != "stored"], "compress"),
         _labelled(units[units["codec"] != "stored"], "dedup-compress"),
-        _labelled(_streams(index, coded), "compress-dedup"),
+        _labelled(streams[(streams["codec"] != "stored") | (streams["unit"] == "layer")], "compress-dedup"),
     ]
     rows = pd.concat(found, ignore_index=True).assign(method_version=index.manifest.measures[MEASURE])
     return {"composition": tidy(COMPOSITION, rows)}
-
-
-def _plain(index: ShardIndex) -> str:
-    """The codec whose shards tell what is stored uncoded: the first, by name, of those with most files."""
-    codecs = [step.partition(":")[2] for _, file in index.files() for step in file.shards if step.startswith(MEASURE)]
-    return max(sorted(set(codecs)), key=codecs.count)
 
 
 def _stores(index: ShardIndex, table: str, select: str) -> pd.DataFrame:
@@ -97,16 +89,10 @@ def _streams(index: ShardIndex, coded: pd.DataFrame) -> pd.DataFrame:
     return stores.merge(before[["codec", "unit", "scope", "name", "n_coded", "bytes_in"]])
 
 
-def _identity(units: pd.DataFrame) -> pd.DataFrame:
-    rows = units[(units["codec"] == "stored") & (units["unit"] == "file")]
-    kept = rows.assign(n_unique=rows["n_units"], bytes_payload=rows["bytes_in"])
-    return _labelled(kept, "identity")
-
-
 def _labelled(rows: pd.DataFrame, order: str) -> pd.DataFrame:
     """Rows of the table, with what a store of this order needs beside the payload."""
     is_store, is_coded = "dedup" in order, "compress" in order
-    n_coded = rows["n_coded"] if "n_coded" in rows else rows["n_unique"]
+    n_coded = (rows["n_coded"] if "n_coded" in rows else rows["n_unique"]).mask(rows["codec"] == "stored", 0)
     return rows.assign(
         order=order,
         coded=rows["unit"] if is_coded else "",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from analysis.chunking import Rule
     from elf.formats.base import ModelFile
 
-CodecName = Literal["zstd-3", "lz4-bg4", "split", "elves"]
+CodecName = Literal["stored", "zstd-3", "lz4-bg4", "split", "elves"]
 
 
 def _once(codecs: list[str]) -> list[str]:
@@ -23,12 +23,15 @@ def _once(codecs: list[str]) -> list[str]:
 
 
 class CompositionParams(BaseModel):
-    """Which codecs, and which content-defined chunks: average sizes of FastCDC's (powers of two), Xet's or not."""
+    """Which codecs, and which content-defined chunks: average sizes of FastCDC's (powers of two), Xet's or not.
+
+    `stored` is what deduplication alone is taken from; without it there is no such row.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     codecs: Annotated[list[CodecName], Field(min_length=1), AfterValidator(_once)] = [
-        "zstd-3", "lz4-bg4", "split", "elves",
+        "stored", "zstd-3", "lz4-bg4", "split", "elves",
     ]  # fmt: skip
     fastcdc: Annotated[list[AverageSize], AfterValidator(distinct)] = [65536]
     xet: StrictBool = True
@@ -46,11 +49,11 @@ def _parts(params: CompositionParams) -> dict[str, CompositionParams]:
 
 
 def _facts(params: CompositionParams) -> Facts:
-    from analysis.coders import CODERS, packages
+    from analysis.coders import CODERS, OfValues, packages
     from elf.codecs import CODECS
 
-    elf = {name: codec.version for name, codec in CODECS.items()}
-    return {name: packages(name) | (elf if name in CODERS else {}) for name in params.codecs}
+    ours = {name: codec.version for name, codec in CODECS.items()}
+    return {name: packages(name) | (ours if isinstance(CODERS[name], OfValues) else {}) for name in params.codecs}
 
 
 def _run(model: ModelFile, params: CompositionParams, emit: Emit) -> None:
