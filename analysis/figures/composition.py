@@ -35,7 +35,7 @@ def composition_matrix(results: Results) -> tuple[Figure, pd.DataFrame]:
     axes.set_yticks(range(len(data)), list(data.index))
     axes.xaxis.tick_top()
     axes.grid(visible=False)
-    figure.colorbar(image, ax=axes, label="bytes in / bytes out", shrink=0.9)
+    figure.colorbar(image, ax=axes, label="bytes in / bytes out", pad=0.02)
     return figure, data.reset_index()
 
 
@@ -50,8 +50,7 @@ def dedup_left(results: Results) -> tuple[Figure, pd.DataFrame]:
     data = data[data["method"] == chosen]
     if data.empty:
         return said("nothing was composed"), data
-    order = data["coded"].map({"file": 0, "layer": 1})
-    data = data.assign(order=order, name=data["codec"] + " of " + data["coded"] + "s").sort_values(["order", "codec"])
+    data = data.assign(name=data["codec"] + " of " + data["coded"] + "s").sort_values(["coded", "codec"])
     names, saved, places = _by_unit(data)
     figure = Figure(figsize=(6.6, 1 + 0.34 * len(names)))
     axes = figure.subplots()
@@ -64,14 +63,15 @@ def dedup_left(results: Results) -> tuple[Figure, pd.DataFrame]:
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(f"saving of chunks ({chosen}) over these bytes")
     percent(axes, "x")
-    return figure, data.drop(columns="order")
+    return figure, data
 
 
 def _by_unit(data: pd.DataFrame) -> tuple[list[str], list[float], list[str]]:
     """Names, savings and colours of the bars: for each order of the bytes the uncoded ones first."""
     names, saved, colours = [], [], []
     for place, (unit, says) in enumerate((("file", "not coded"), ("layer", "not coded, layers moved together"))):
-        rows = data[data["coded"] == unit]
+        moved = (data["coded"] == "layer") | (data["codec"] == "elves")  # an Elves file moves them, too
+        rows = data[moved == (unit == "layer")]
         names += [says] * min(1, len(rows)) + list(rows["name"])
         saved += [*map(float, rows["before"].head(1)), *map(float, rows["after"])]
         colours += [QUIET] * min(1, len(rows)) + [COLOURS[place]] * len(rows)

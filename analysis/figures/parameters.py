@@ -37,12 +37,18 @@ def exponent_histogram(results: Results) -> tuple[Figure, pd.DataFrame]:
     for axes, dtype in zip(panels, dtypes, strict=True):
         for role in ROLES:
             rows = shown[(shown["dtype"] == dtype) & (shown["role"] == role)]
-            axes.plot(rows["exponent"], rows["share"], ".-", label=role, color=ROLE_COLOURS[role], linewidth=1.2)
+            line = _with_gaps(rows.set_index("exponent")["share"])
+            axes.plot(line.index, line, ".-", label=role, color=ROLE_COLOURS[role], linewidth=1.2)
         axes.axvline(-0.5, color="black", linewidth=0.8, linestyle=":")
         axes.set(yscale="log", ylabel=f"{dtype}: share")
     panels[-1].set_xlabel("exponent (left of the dotted line: within (-1, 1))")
     legend_above(panels[0], 6)
     return figure, shown
+
+
+def _with_gaps(line: pd.Series) -> pd.Series:
+    """The same with empty places for exponents that do not occur, so that nothing is drawn over them."""
+    return line.reindex(range(int(line.index.min()), int(line.index.max()) + 1)) if len(line) else line
 
 
 def exponent_entropy(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -96,9 +102,10 @@ def repeat_distances(results: Results) -> tuple[Figure, pd.DataFrame]:
     """How far back the same bit pattern last occurred: share of all parameters of a dtype at most so far back.
 
     What a curve lacks to 100 % occurs for the first time in its file. All tensors of a dtype in a file follow one
-    another.
+    another. Types with less than 1,000 parameters are left out.
     """
     data = views.repeats(results)
+    data = data[data.groupby("dtype")["n"].transform("sum") >= 1000]
     near = data[data["log2_distance"] >= 0].sort_values(["dtype", "log2_distance"])
     near = near.assign(within=near.groupby("dtype")["share"].cumsum())
     if near.empty:

@@ -66,7 +66,8 @@ def survival(results: Results) -> pd.DataFrame:
     plain = pd.concat([files, after[after["codec"] == "stored"]]).set_index(place)["saving_payload"]
     after = after[after["codec"] != "stored"]
     alone = coded.reindex(pd.MultiIndex.from_frame(after[key])).to_numpy("float64")
-    before = plain.reindex(pd.MultiIndex.from_frame(after[place])).to_numpy("float64")
+    moved = after[place].assign(coded=after["coded"].mask(after["codec"] == "elves", "layer"))  # as an Elves file does
+    before = plain.reindex(pd.MultiIndex.from_frame(moved)).to_numpy("float64")
     data = after[[*key, "method", "bytes_in", "bytes_payload"]].assign(
         bytes_alone=alone, before=before, after=1 - after["bytes_payload"].astype("float64") / alone
     )
