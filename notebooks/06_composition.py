@@ -89,7 +89,8 @@ shown(left, "dedup_left", dict.fromkeys(["before", "after", "share_left"], "{:.2
 # %% [markdown]
 # ## Versions and relatives
 #
-# Families of several models: what one store for all of them takes, beside a store for each.
+# What one store for all models of a family takes, beside a store for each; families of one model are left out. Last the
+# same for all models of the study.
 
 # %%
 draw("versions_together", study)

@@ -35,7 +35,7 @@ def composition_matrix(results: Results) -> tuple[Figure, pd.DataFrame]:
     axes.set_yticks(range(len(data)), list(data.index))
     axes.xaxis.tick_top()
     axes.grid(visible=False)
-    figure.colorbar(image, ax=axes, label="bytes in / bytes out", pad=0.02)
+    figure.colorbar(image, ax=axes, label="bytes in / bytes out", pad=0.02, shrink=0.9)
     return figure, data.reset_index()
 
 
@@ -79,12 +79,14 @@ def _by_unit(data: pd.DataFrame) -> tuple[list[str], list[float], list[str]]:
 
 
 def versions_together(results: Results) -> tuple[Figure, pd.DataFrame]:
-    """Versions and relatives: what the models of a family take less in one store than each in a store of its own."""
+    """Versions and relatives: what the models of a family, and all of the study, take less in one store than each in a
+    store of its own.
+    """
     data = views.versions(results)
     if data.empty:
-        return said("no family of this study has two models"), data
+        return said("nothing was composed"), data
     names = [name for *_, name in views.TOGETHER if name in set(data["composition"])]
-    families = sorted(data["family"].unique())
+    families = sorted(data["family"].unique(), key=lambda family: (family == views.WHOLE, family))
     figure = Figure(figsize=(7.6, 1 + 0.2 * len(families) * (len(names) + 1)))
     axes = figure.subplots()
     height = 0.8 / len(names)
@@ -95,7 +97,7 @@ def versions_together(results: Results) -> tuple[Figure, pd.DataFrame]:
         for y, value in zip(at, rows, strict=True):
             axes.text(max(value, 0), y, f" {100 * value:.2f} %", va="center", fontsize=7, color="#444444")
     axes.set_yticks(range(len(families)), families)
-    axes.set_xlim(right=max(0.001, 1.12 * data["saving"].max()))
+    axes.set_xlim(min(0.0, 1.05 * data["saving"].min()), max(0.01, 1.12 * data["saving"].max()))
     axes.invert_yaxis()
     axes.axvline(0, color="black", linewidth=0.8)
     axes.grid(visible=False, axis="y")

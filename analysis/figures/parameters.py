@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.parts import COLOURS, ROLE_COLOURS, legend_above, percent, said
 from analysis.results import Results
@@ -118,6 +119,7 @@ def repeat_distances(results: Results) -> tuple[Figure, pd.DataFrame]:
         label = f"{dtype} ({_count(int(size[dtype]))})"
         axes.step(rows["log2_distance"] + 1, rows["within"], where="post", color=colour, label=label)
     axes.set(xlabel="distance in parameters, at most 2 to the power of", ylabel="share of parameters", ylim=(0, 1.02))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     percent(axes)
     legend_above(axes, 4)
     return figure, data

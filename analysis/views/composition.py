@@ -86,22 +86,27 @@ TOGETHER = (
 """The compositions that versions are looked at with: order, codec, label, short name."""
 
 
-def versions(results: Results) -> pd.DataFrame:
-    """What models of a family take less in one store than each in a store of its own, everything counted.
+WHOLE = "the study"
 
-    One row a family of two models or more and composition of TOGETHER; of several cutting rules the best one.
+
+def versions(results: Results) -> pd.DataFrame:
+    """What several models take less in one store than each in a store of its own, everything counted.
+
+    One row a family of two models or more, and one for all models of the study, and composition of TOGETHER; of several
+    cutting rules the best one.
     """
     models = results.originals[["model", "family"]].rename(columns={"model": "name"})
-    out = ["family", "order", "codec", "label", "method"]
     alone = labelled(compositions(results, "model")).merge(models, on="name")
-    together = labelled(compositions(results, "family")).rename(columns={"name": "family"})
-    several = models.groupby("family").size()
+    alone = pd.concat([alone, alone.assign(family=WHOLE)])
+    stores = labelled(pd.concat([compositions(results, "family"), compositions(results).assign(name=WHOLE)]))
+    out = ["family", "order", "codec", "label", "method"]
     summed = _total(alone).groupby(out)["total"].sum().rename("alone")
-    data = _total(together).set_index(out)["total"].rename("together").to_frame().join(summed).reset_index()
-    data = data[data["family"].map(several) > 1]
+    together = _total(stores.rename(columns={"name": "family"})).set_index(out)["total"].rename("together")
     chosen = pd.DataFrame(TOGETHER, columns=pd.Index(["order", "codec", "label", "composition"]))
-    data = data.merge(chosen, on=["order", "codec", "label"])
-    best = data.sort_values(["together", "method"]).drop_duplicates(["family", "composition"])
+    data = together.to_frame().join(summed).reset_index().merge(chosen, on=["order", "codec", "label"])
+    single = models.groupby("family").size() == 1
+    best = data[~data["family"].isin(single.index[single])].sort_values(["together", "method"])
+    best = best.drop_duplicates(["family", "composition"])
     best = best.assign(saving=1 - best["together"].astype("float64") / best["alone"].astype("float64"))
     kept = best[["family", "composition", "method", "alone", "together", "saving"]]
     return kept.sort_values(["family", "composition"], ignore_index=True)
