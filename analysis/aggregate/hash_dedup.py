@@ -15,10 +15,23 @@ import duckdb
 import pandas as pd
 
 from analysis.aggregate import inventory, parameters
-from analysis.aggregate.stores import SUMS, costed, globbed, in_scope, named, partitions, summed
+from analysis.aggregate.stores import (
+    CONFIG,
+    INDEX_BYTES,
+    REFERENCE_BYTES,
+    SUMS,
+    costed,
+    globbed,
+    in_scope,
+    named,
+    partitions,
+    summed,
+)
 from analysis.shard_index import ShardIndex
 from analysis.tables import frame
 from analysis.tables.dedup import DUPLICATES, HASH_DEDUP, SHARED_BYTES
+
+__all__ = ["CONFIG", "INDEX_BYTES", "MEASURE", "REFERENCE_BYTES", "dedup", "duplicates", "globbed", "tables"]
 
 MEASURE = "hash_dedup"
 
