@@ -74,9 +74,9 @@ shown(best.head(12), "best", dict.fromkeys(["ratio_payload", "ratio"], "{:.4f}")
 # %% [markdown]
 # ## What compression leaves to deduplicate
 #
-# Content-defined chunks are cut from coded bytes just as from any others. Behind a codec that sees a whole file at once
-# one changed byte changes everything after it, and equal layers at other places of other files are coded to other bytes;
-# where each layer is coded on its own, equal layers stay equal. *share_left* is the saving of deduplication after coding
+# Content-defined chunks are cut from coded bytes just as from any others. A codec that sees a whole file at once codes
+# in blocks of its own, which begin at other places of an equal layer in another file, and what it knows from before is
+# another thing there: equal layers become other bytes. Where each layer is coded on its own, equal layers stay equal. *share_left* is the saving of deduplication after coding
 # over that before, of the same bytes in the same order.
 
 # %%

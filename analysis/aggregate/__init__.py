@@ -25,8 +25,13 @@ CODE = (*sorted(Path(__file__).parent.rglob("*.py")), *sorted(Path(tables.__file
 Frames = dict[str, pd.DataFrame]
 
 TOPICS: tuple[Callable[[ShardIndex, Frames], Frames], ...] = (
-    inventory.tables, parameters.tables, hash_dedup.tables, values.tables, composition.tables, waterfall.tables,
-)  # fmt: skip
+    inventory.tables,
+    parameters.tables,
+    hash_dedup.tables,
+    values.tables,
+    composition.tables,
+    waterfall.tables,
+)
 """Each gives the tables of its topic, from the shards and from the tables made before it. One more topic is one more
 file here and one line."""
 
