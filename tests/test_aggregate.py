@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.aggregate import build, hash_dedup, parameters
+from analysis.aggregate import build, hash_dedup, parameters, stores
 from analysis.elements import STATISTICS
 from analysis.fingerprints import FILES, LAYERS
 from analysis.manifest import FileEntry, Manifest, ModelEntry
@@ -144,7 +144,7 @@ def counted(units: pd.DataFrame, granularity: str) -> dict[tuple[str, str], tupl
 def test_chunk_stores_of_every_scope_count_like_the_oracle(
     study: Study, partition_rows: int, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hash_dedup, "PARTITION_ROWS", partition_rows)
+    monkeypatch.setattr(stores, "PARTITION_ROWS", partition_rows)
     units, _ = hash_dedup.dedup(index_of(study, tmp_path_factory.mktemp("shards")))
     assert counted(units, "chunk") == oracle(study)
 

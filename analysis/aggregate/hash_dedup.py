@@ -6,58 +6,57 @@ identity), one that sees a model one per (model, identity), and so on. The scope
 difference to the one inside it, whatever the order of the models: within a file sum(n - 1), within a model
 (files - 1), within a family (models - 1), across the study (families - 1).
 
-Identities are partitioned by the top bits of the hash and each partition is grouped on its own, so that memory is
-bounded by a partition, not by the study; inside SQL everything is a number, names are put back afterwards.
+`analysis/aggregate/stores.py` does the grouping, in bounded memory.
 """
 
 from __future__ import annotations
 
-import math
-import re
-import tempfile
-from collections.abc import Iterable, Iterator
-
 import duckdb
 import pandas as pd
-import pyarrow.parquet as pq
 
 from analysis.aggregate import inventory, parameters
+from analysis.aggregate.stores import (
+    CONFIG,
+    INDEX_BYTES,
+    REFERENCE_BYTES,
+    SUMS,
+    costed,
+    globbed,
+    in_scope,
+    named,
+    partitions,
+    summed,
+)
 from analysis.shard_index import ShardIndex
 from analysis.tables import frame
 from analysis.tables.dedup import DUPLICATES, HASH_DEDUP, SHARED_BYTES
 
+__all__ = ["CONFIG", "INDEX_BYTES", "MEASURE", "REFERENCE_BYTES", "dedup", "duplicates", "globbed", "tables"]
+
 MEASURE = "hash_dedup"
-REFERENCE_BYTES = 20
-"""A recipe's entry: 16 bytes of hash, 4 of length."""
-INDEX_BYTES = 64
-"""An index's entry for a unit that is kept."""
-PARTITION_ROWS = 4_000_000
-"""Rows of shards in a partition: every partition reads all shards once, so it is not as small as could be."""
-CONFIG: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "1GB", "preserve_insertion_order": False}
 
 SOURCES = {
     "file": (
         "files",
-        """SELECT 'whole' AS method, hash_hi AS hi, hash_lo AS lo, 0 AS type, bytes, 1 AS n, path
+        """SELECT 'whole' AS method, hash_hi AS hi, hash_lo AS lo, 0 AS type, bytes, bytes AS kept, 1 AS n, path
            FROM shard WHERE bytes > 0""",
     ),
     "layer": (
         "layers",
-        """SELECT method, hash_hi AS hi, hash_lo AS lo, stored AS bytes, 1 AS n, path,
+        """SELECT method, hash_hi AS hi, hash_lo AS lo, stored AS bytes, stored AS kept, 1 AS n, path,
                   hash(stored, CASE method WHEN 'typed' THEN (dtype, shape) END) AS type
            FROM shard, (VALUES ('typed'), ('untyped')) AS methods(method) WHERE stored > 0""",
     ),
     "chunk": (
         "chunks",
         """SELECT method || ' @ ' || anchor AS method, hash_hi AS hi, hash_lo AS lo, 0 AS type, length::BIGINT AS bytes,
-                  count::BIGINT AS n, path
+                  length::BIGINT AS kept, count::BIGINT AS n, path
            FROM shard""",
     ),
 }
 """For each granularity: the shard table that holds its units, and how units are read from it."""
 
 SCOPES = ("file", "model", "family", "study")
-SUMS = ["n_units", "n_unique", "bytes_in", "bytes_payload"]
 
 
 def tables(index: ShardIndex, made: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -84,103 +83,29 @@ def dedup(index: ShardIndex) -> tuple[pd.DataFrame, pd.DataFrame]:
     stores, shared = [], []
     for granularity, (table, select) in SOURCES.items():
         references = index.references(MEASURE, table)
-        for connection in _partitions(references, select):
+        for connection in partitions(references, select):
             stores.append(_stores(connection, references, index.manifest.study).assign(granularity=granularity))
             shared.append(_shared(connection, references).assign(granularity=granularity))
     return (
-        _costed(_summed(stores, HASH_DEDUP.key, SUMS), version),
-        _summed(shared, (*SHARED_BYTES.key, "family_a", "family_b"), ["n_units", "bytes"]).assign(
+        costed(summed(stores, HASH_DEDUP.key, SUMS), version),
+        summed(shared, (*SHARED_BYTES.key, "family_a", "family_b"), ["n_units", "bytes"]).assign(
             method_version=version
         ),
     )
 
 
-def _summed(frames: list[pd.DataFrame], key: tuple[str, ...], sums: list[str]) -> pd.DataFrame:
-    """Partitions share no identity, so what each counted adds up."""
-    full = [frame for frame in frames if len(frame)]
-    if not full:
-        return pd.DataFrame(columns=pd.Index([*key, *sums]))
-    return pd.concat(full).groupby(list(key), as_index=False)[sums].sum()
-
-
-def _costed(stores: pd.DataFrame, version: int) -> pd.DataFrame:
-    return stores.assign(
-        bytes_recipe=stores["n_units"] * REFERENCE_BYTES,
-        bytes_index=stores["n_unique"] * INDEX_BYTES,
-        method_version=version,
-    )
-
-
-def _partitions(references: pd.DataFrame, select: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with table `unit` (one row per identity and file) for each partition of the identities."""
-    paths = sorted(set(references["path"]))
-    rows = sum(pq.read_metadata(path).num_rows for path in paths)
-    bits = max(0, math.ceil(math.log2(max(1, rows) / PARTITION_ROWS)))
-    for partition in range(1 << bits if paths else 0):
-        with (
-            tempfile.TemporaryDirectory() as spill,
-            duckdb.connect(config=CONFIG | {"temp_directory": spill}) as connection,
-        ):
-            connection.register("reference", _numbered(references))
-            where = f"hash_hi >> {64 - bits} = {partition}" if bits else "true"
-            connection.execute(UNIT_SQL.format(where=where, select=select), [globbed(paths)])
-            yield connection
-
-
-def globbed(paths: Iterable[str]) -> list[str]:
-    """Paths as patterns that match these files alone: SQL would take the signs in a folder's name for a pattern."""
-    return [re.sub(r"([*?\[])", r"[\1]", path) for path in sorted(paths)]
-
-
-def _numbered(references: pd.DataFrame) -> pd.DataFrame:
-    """References with numbers for names: the place of the name among all names of its kind, in order."""
-    numbers = {kind: pd.factorize(references[kind], sort=True)[0] for kind in ("file", "model", "family")}
-    return references.assign(**numbers)
-
-
-UNIT_SQL = """
-CREATE TABLE unit AS
-WITH shard AS (SELECT *, filename AS path
-          FROM read_parquet(?, filename = true, hive_partitioning = false) WHERE {where}),
-     read AS ({select})
-SELECT method, hi, lo, type::UBIGINT AS type, file::INTEGER AS file, model::INTEGER AS model,
-       family::INTEGER AS family, derived, sum(n)::BIGINT AS n, sum(n * bytes)::BIGINT AS bytes_in,
-       max(bytes)::BIGINT AS bytes
-FROM read JOIN reference USING (path) GROUP BY ALL
-"""
-
-
 def _stores(connection: duckdb.DuckDBPyConnection, references: pd.DataFrame, study: str) -> pd.DataFrame:
     """Rows of hash_dedup for every scope, from one partition."""
-    frames = [_scope(connection, scope, references, study) for scope in SCOPES]
+    frames = [in_scope(connection, scope, references, study) for scope in SCOPES]
     without: pd.DataFrame = connection.sql(WITHOUT_FAMILY_SQL).df()
-    return pd.concat([*frames, without.assign(name=_names(without["name"], references["family"]))])
-
-
-def _names(numbers: pd.Series, names: pd.Series) -> pd.Series:
-    """The names that `_numbered` gave numbers to."""
-    return numbers.map(dict(enumerate(sorted(set(names)))))
-
-
-def _scope(connection: duckdb.DuckDBPyConnection, scope: str, references: pd.DataFrame, study: str) -> pd.DataFrame:
-    """A derived model stands for itself but counts in no family and not in the study."""
-    owner = "0" if scope == "study" else scope
-    originals = "NOT derived" if scope in {"family", "study"} else "true"
-    found: pd.DataFrame = connection.sql(
-        f"""SELECT method, '{scope}' AS scope, name,
-                   sum(n) AS n_units, count(*) AS n_unique, sum(bytes_in) AS bytes_in, sum(bytes) AS bytes_payload
-        FROM (SELECT method, {owner} AS name, hi, lo, type, sum(n) AS n, sum(bytes_in) AS bytes_in, max(bytes) AS bytes
-              FROM unit WHERE {originals} GROUP BY ALL)
-        GROUP BY ALL"""
-    ).df()
-    return found.assign(name=study if scope == "study" else _names(found["name"], references[scope]))
+    return pd.concat([*frames, without.assign(name=named(without["name"], references["family"]))])
 
 
 def _shared(connection: duckdb.DuckDBPyConnection, references: pd.DataFrame) -> pd.DataFrame:
     """Rows of shared_bytes, from one partition."""
     found: pd.DataFrame = connection.sql(SHARED_SQL).df()
     names = {
-        f"{kind}_{side}": _names(found[f"{kind}_{side}"], references[kind])
+        f"{kind}_{side}": named(found[f"{kind}_{side}"], references[kind])
         for kind in ("model", "family")
         for side in "ab"
     }

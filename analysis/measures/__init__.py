@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from analysis.measures import equal_parameters, hash_dedup, similarity
+from analysis.measures import composition, equal_parameters, hash_dedup, parameters, similarity
 from analysis.measures.base import AnyMeasure
 
-_ALL: tuple[AnyMeasure, ...] = (hash_dedup.MEASURE, similarity.MEASURE, equal_parameters.MEASURE)
+_ALL: tuple[AnyMeasure, ...] = (
+    hash_dedup.MEASURE,
+    similarity.MEASURE,
+    equal_parameters.MEASURE,
+    parameters.MEASURE,
+    composition.MEASURE,
+)
 
 MEASURES: dict[str, AnyMeasure] = {measure.name: measure for measure in _ALL}
 """Every measure by the name that a study's YAML gives it."""

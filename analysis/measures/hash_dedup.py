@@ -19,7 +19,8 @@ def _power_of_two(size: int) -> int:
     return size
 
 
-def _distinct(sizes: list[int]) -> list[int]:
+def distinct(sizes: list[int]) -> list[int]:
+    """Refuse a list that names a size twice."""
     if len(set(sizes)) < len(sizes):
         raise ValueError("a size is given twice")
     return sizes
@@ -34,8 +35,8 @@ class HashDedupParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    fixed: Annotated[list[FixedSize], AfterValidator(_distinct)] = [512, 4096, 65536, 1048576]
-    fastcdc: Annotated[list[AverageSize], AfterValidator(_distinct)] = [4096, 65536]
+    fixed: Annotated[list[FixedSize], AfterValidator(distinct)] = [512, 4096, 65536, 1048576]
+    fastcdc: Annotated[list[AverageSize], AfterValidator(distinct)] = [4096, 65536]
     xet: StrictBool = True
 
     def rules(self) -> list[Rule]:
