@@ -83,6 +83,8 @@ class Task:
     data: tuple[PypiEntry, ...] = ()
     libraries: tuple[str, ...] = ("numpy",)
     """Distributions whose versions may change answers."""
+    facts: Callable[[], Mapping[str, str]] = dict
+    """What else may change them."""
 
     def takes(self, source: str, file: str) -> bool:
         """Whether the task is for this file of this model."""

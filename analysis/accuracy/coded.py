@@ -70,7 +70,9 @@ def eligible(model: ModelFile) -> Eligible:
     layout, stored = cut(model)
     decided = decisions(model, layout, stored, Rule())
     numbers = [number for number, decision in enumerate(decided) if decision.bound is not None]
-    return Eligible(layout, stored, frozenset(n for n in numbers if np.isfinite(_values(model, layout, stored, n)).all()))
+    return Eligible(
+        layout, stored, frozenset(n for n in numbers if np.isfinite(_values(model, layout, stored, n)).all())
+    )
 
 
 def _values(model: ModelFile, layout: Layout, stored: list[Tensor], number: int) -> Values:

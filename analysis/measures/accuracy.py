@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 VERSION = 1
 PREFIX = "accuracy_"
 
-Codec = Literal[
-    "original", "elves", "elf", "bf16", "f16", "int16_tensor", "int16_channel", "int8_tensor", "int8_channel"
-]
+Other = Literal["bf16", "f16", "int16_tensor", "int16_channel", "int8_tensor", "int8_channel"]
 Exponent = Annotated[StrictInt, Field(ge=1, le=53)]
 
 
@@ -36,25 +34,34 @@ def _distinct(values: list[object]) -> list[object]:
 
 
 class AccuracyParams(BaseModel):
-    """Which methods; `elves` (by its own rule) and `elf` (no tensor spared) at each bound 2^-n for n in `bounds`."""
+    """Which methods: `elves` (by its own rule) and `elf` (no tensor spared) at bounds 2^-n for each n; and others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    codecs: Annotated[list[Codec], AfterValidator(_distinct)] = [
-        "elves", "elf", "bf16", "f16", "int16_tensor", "int16_channel", "int8_tensor", "int8_channel",
+    elves: Annotated[list[Exponent], AfterValidator(_distinct)] = [24, 16, 12]
+    elf: Annotated[list[Exponent], AfterValidator(_distinct)] = [24, 20, 16, 12, 10, 8, 7, 6, 5, 4]
+    others: Annotated[list[Other], AfterValidator(_distinct)] = [
+        "bf16", "f16", "int16_tensor", "int16_channel", "int8_tensor", "int8_channel",
     ]  # fmt: skip
-    bounds: Annotated[list[Exponent], AfterValidator(_distinct)] = [24, 20, 16, 12, 10, 8, 7, 6, 5, 4]
+
+
+def _only(**one: list[Any]) -> AccuracyParams:
+    return AccuracyParams(**({"elves": [], "elf": [], "others": []} | one))
 
 
 def _parts(params: AccuracyParams) -> dict[str, AccuracyParams]:
-    """Each method at each bound; the original is always among them."""
-    made = {"original": AccuracyParams(codecs=["original"], bounds=[])}
-    for codec in params.codecs:
-        if codec in ("elves", "elf"):
-            made |= {f"{codec}_{bound}": AccuracyParams(codecs=[codec], bounds=[bound]) for bound in params.bounds}
-        else:
-            made[codec] = AccuracyParams(codecs=[codec], bounds=[])
-    return made
+    """Each method at each bound; the original is always among them, and is what asks for nothing."""
+    made = {"original": _only()}
+    made |= {f"elves_{bound}": _only(elves=[bound]) for bound in params.elves}
+    made |= {f"elf_{bound}": _only(elf=[bound]) for bound in params.elf}
+    return made | {name: _only(others=[name]) for name in params.others}
+
+
+def _method(part: AccuracyParams) -> tuple[str, float | None]:
+    for name, bounds in (("elves", part.elves), ("elf", part.elf)):
+        if bounds:
+            return name, 2.0 ** -bounds[0]
+    return part.others[0] if part.others else "original", None
 
 
 POINTS = pa.schema(
@@ -76,7 +83,7 @@ def _runs(task: Task) -> Callable[[Sequence[ModelFile], AccuracyParams, Emit], N
         from analysis.accuracy.coded import Method, coded
 
         model, *data = files
-        method = Method(params.codecs[0], 2.0 ** -params.bounds[0] if params.bounds else None)
+        method = Method(*_method(params))
         given = dict(zip(_names(task), (file.part(0) for file in data), strict=True))
         with tempfile.TemporaryDirectory() as folder:
             path, sizes = coded(model, method, Path(folder))
@@ -125,7 +132,7 @@ def _groups(task: Task) -> Callable[[ShardIndex, AccuracyParams], list[Group]]:
 
 
 def _facts(task: Task) -> Callable[[AccuracyParams], Facts]:
-    return lambda _: {"task": task.version, **{name: _version(name) for name in task.libraries}}
+    return lambda _: {"task": task.version, **task.facts(), **{name: _version(name) for name in task.libraries}}
 
 
 def _version(name: str) -> str:
