@@ -37,7 +37,8 @@ def _attention(model: Weights, name: str, states: Array) -> Array:
     scores = query @ key.transpose(0, 2, 1) / np.float32(HEAD**0.5)
     shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
     shares /= shares.sum(axis=-1, keepdims=True)
-    return (shares @ value).transpose(1, 0, 2).reshape(length, width)
+    mixed: Array = (shares @ value).transpose(1, 0, 2).reshape(length, width)
+    return mixed
 
 
 def _linear(model: Weights, name: str, states: Array) -> Array:

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 import elf
 from analysis.sources.floats import LAYOUTS, cast
 from elf.bound import Bound
+from elf.coding import typed
 from elf.decide import decisions
 from elf.formats.base import ModelFile
 from elf.restore import restore
 from elf.rule import Rule
 from elf.skeleton import Layout, cut, interleave, join, skeleton
-from elf.tensor import DTYPES, Tensor
+from elf.tensor import Tensor
 from elf.writer import compress_file
 
 Values = NDArray[Any]
@@ -77,7 +78,7 @@ def eligible(model: ModelFile) -> Eligible:
 
 def _values(model: ModelFile, layout: Layout, stored: list[Tensor], number: int) -> Values:
     place = layout.ranges[number]
-    return model.part(place.part)[place.start : place.stop].view(DTYPES[stored[number].dtype].numpy)
+    return typed(model.part(place.part)[place.start : place.stop], stored[number].dtype)
 
 
 def coded(model: ModelFile, method: Method, folder: Path) -> tuple[Path, Sizes]:

@@ -22,7 +22,7 @@ PART, BLOCK, NONE = 512, 4096, 256
 
 with Path(__file__).with_suffix(".csv").open() as _stream:
     LABELS = {row["file"]: row["type"] for row in csv.DictReader(_stream)}
-"""The pinned list: a file's path inside the wheel, and the type that its name says. Magika has one type for C and C++."""
+"""The pinned list: a file's path inside the wheel, and the type that its name says. Magika has one for C and C++."""
 
 Array = NDArray[np.float32]
 

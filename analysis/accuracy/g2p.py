@@ -25,12 +25,12 @@ LONGEST = 20  # phonemes, as in the package
 
 GRAPHEMES = ["<pad>", "<unk>", "</s>", *"abcdefghijklmnopqrstuvwxyz"]
 START, END = 2, 3
-PHONEMES = [
-    "<pad>", "<unk>", "<s>", "</s>",
-    *"AA0 AA1 AA2 AE0 AE1 AE2 AH0 AH1 AH2 AO0 AO1 AO2 AW0 AW1 AW2 AY0 AY1 AY2 B CH D DH EH0 EH1 EH2".split(),
-    *"ER0 ER1 ER2 EY0 EY1 EY2 F G HH IH0 IH1 IH2 IY0 IY1 IY2 JH K L M N NG OW0 OW1 OW2 OY0 OY1 OY2".split(),
-    *"P R S SH T TH UH0 UH1 UH2 UW UW0 UW1 UW2 V W Y Z ZH".split(),
-]  # fmt: skip
+_PHONEMES = """
+<pad> <unk> <s> </s> AA0 AA1 AA2 AE0 AE1 AE2 AH0 AH1 AH2 AO0 AO1 AO2 AW0 AW1 AW2 AY0 AY1 AY2 B CH D DH EH0 EH1 EH2
+ER0 ER1 ER2 EY0 EY1 EY2 F G HH IH0 IH1 IH2 IY0 IY1 IY2 JH K L M N NG OW0 OW1 OW2 OY0 OY1 OY2 P R S SH T TH UH0 UH1 UH2
+UW UW0 UW1 UW2 V W Y Z ZH
+"""
+PHONEMES = _PHONEMES.split()
 """In the order of the model's outputs."""
 
 Array = NDArray[np.float32]
@@ -108,7 +108,8 @@ def _cell(model: Weights, side: str, values: Array, hidden: Array) -> Array:
         gates = 1 / (1 + np.exp(-(given[:, : 2 * size] + kept[:, : 2 * size])))
     reset, update = gates[:, :size], gates[:, size:]
     new = np.tanh(given[:, 2 * size :] + reset * kept[:, 2 * size :])
-    return (1 - update) * new + update * hidden
+    after: Array = (1 - update) * new + update * hidden
+    return after
 
 
 TASK = Task(

@@ -1,9 +1,9 @@
 """PP-OCR's recognition on rendered words: their labels are exact, because the words are what was drawn.
 
-Strings of letters and digits in DejaVu Sans, the font that matplotlib ships, black on grey with seeded size, contrast and
-noise. This is easier than photographs and says nothing about OCR in the wild; it is one input on which right and wrong
-are known. Preparation and decoding follow PaddleOCR: 48 pixels high, scaled to [-1, 1], CTC with the characters that
-the ONNX file carries.
+Strings of letters and digits in DejaVu Sans, the font that matplotlib ships, dark on light with seeded size, contrast
+and noise. This is easier than photographs and says nothing about OCR in the wild; it is one input on which right and
+wrong are known. Preparation and decoding follow PaddleOCR: 48 pixels high, scaled to [-1, 1], CTC with the characters
+that the ONNX file carries.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _image(word: str, random_: np.random.Generator) -> Array:
     return np.broadcast_to(noisy / np.float32(127.5) - 1, (3, *pixels.shape))
 
 
-def answer(path: Path, _: Path, data: Data) -> Answers:
+def answer(path: Path, _original: Path, _data: Data) -> Answers:
     """What the model reads in each image."""
     model = session(path)
     characters = ["", *model.get_modelmeta().custom_metadata_map["character"].splitlines(), " "]

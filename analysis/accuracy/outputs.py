@@ -98,7 +98,7 @@ def decisions(output: Array, like: Array | None = None) -> Array:
     if not _is_chance(kind):
         return np.empty(0, np.int64)
     if kind.ndim > 1 and kind.shape[-1] > 1 and np.allclose(kind.sum(axis=-1), 1, atol=1e-3):
-        return output.argmax(axis=-1).reshape(-1)
+        return np.asarray(output.argmax(axis=-1)).reshape(-1)
     return (output > 0.5).astype(np.int64).reshape(-1)
 
 

@@ -18,7 +18,7 @@ def weights(path: Path) -> Weights:
     """All tensors, copied, in C order. Raises ElfError for a file that cannot be read."""
     with open_model(path) as model:
         return {
-            tensor.name: np.array(model.bytes(tensor).view(DTYPES[tensor.dtype].numpy)).reshape(tensor.shape)
+            tensor.name: np.array(model.bytes(tensor).view(numpy)).reshape(tensor.shape)
             for tensor in model.tensors
-            if DTYPES[tensor.dtype].numpy is not None
+            if (numpy := DTYPES[tensor.dtype].numpy) is not None
         }

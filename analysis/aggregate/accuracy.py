@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
 from analysis.accuracy import TASKS
 from analysis.accuracy.base import Metric, Task
-from analysis.accuracy.statistics import Compared, draws, pearson, share
+from analysis.accuracy.compared import compared
+from analysis.accuracy.statistics import Compared
 from analysis.measures.accuracy import PREFIX, VERSION
 from analysis.shard_index import ShardIndex
 from analysis.tables import frame
@@ -85,23 +84,6 @@ def _numbers(found: Compared | None, *, paired: bool) -> dict[str, object]:
     tested = ("low", "high", "smallest_detectable")
     values |= {name: getattr(found, name) if found and paired else None for name in tested}
     return {"value": None, "difference": None, "n": 0} | values
-
-
-def compared(metric: Metric, before: pd.DataFrame, after: pd.DataFrame) -> Compared | None:
-    """The metric of both models, from points of the same items in the same order; None when there are none."""
-    old, new = (points[points["metric"] == metric.name].reset_index(drop=True) for points in (before, after))
-    assert old[["item", "other"]].equals(new[["item", "other"]])
-    values = (old["value"].to_numpy(), new["value"].to_numpy(), old["weight"].to_numpy())
-    if not old["weight"].sum():
-        return None
-    if metric.kind == "share":
-        return share(*values, _draws(len(old)))
-    items = {name: number for number, name in enumerate(dict.fromkeys([*old["item"], *old["other"]]))}
-    pairs = np.stack([old[side].map(items).to_numpy(np.int64) for side in ("item", "other")], axis=1)
-    return pearson(*values, pairs, _draws(len(items)))
-
-
-_draws = lru_cache(maxsize=2)(draws)
 
 
 def _drift(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, object]:

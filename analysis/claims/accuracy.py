@@ -20,7 +20,9 @@ def elves_accuracy(results: Results) -> tuple[str, str]:
     found = []
     if len(tested):
         equal = int((tested["verdict"] == "equivalent").sum())
-        found.append(f"within the margin on {equal} of {len(tested)} metrics with labels, at most {_worst(tested)} worse")
+        found.append(
+            f"within the margin on {equal} of {len(tested)} metrics with labels, at most {_worst(tested)} worse"
+        )
     if len(free):
         flips, decisions = int(free["n_flips"].sum()), int(free["n_decisions"].sum())
         found.append(f"{flips} of {decisions:,} decisions of {len(free)} ONNX files flip")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -36,7 +38,7 @@ def metric_by_bits(results: Results) -> tuple[Figure, pd.DataFrame]:
     return figure, data[["task", "model", "metric", "method", "bits", "value", "low", "high", "verdict"]]
 
 
-def _grid(charts: list[tuple[tuple[str, str, str], pd.DataFrame]]) -> Figure:
+def _grid(charts: list[tuple[Any, pd.DataFrame]]) -> Figure:
     columns = min(2, len(charts))
     rows = -(-len(charts) // columns)
     figure = Figure(figsize=(7.2, 2.5 * rows + 0.9))

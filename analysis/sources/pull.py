@@ -76,7 +76,9 @@ def pull_data(study: Study, pulled: Pulled, *, cache: Path) -> Pulled:
     if not needed:
         return pulled
     entries = tuple({(entry.label, entry.weights): entry for entry in needed}.values())
-    found = [pull(replace(study, families=(Family("data", "", (entry,), study.path),)), cache=cache) for entry in entries]
+    found = [
+        pull(replace(study, families=(Family("data", "", (entry,), study.path),)), cache=cache) for entry in entries
+    ]
     return replace(
         pulled,
         data=tuple(model for one in found for model in one.models),

@@ -14,7 +14,9 @@ ACCURACY = Table(
     (
         Column("task", "text", "accuracy task: a file in analysis/accuracy"),
         Column("model", "text", "model: one package or repository at one pinned version"),
-        Column("codec", "text", "original; elves: by its own rule; elf: no eligible tensor spared; a cast; or integers"),
+        Column(
+            "codec", "text", "original; elves: by its own rule; elf: no eligible tensor spared; a cast; or integers"
+        ),
         Column("error_bound", "number", "absolute bound that was asked for; empty for methods that have none"),
         Column("metric", "text", "what was measured"),
         Column("value", "number", "the metric of the restored model", _SHARE),

@@ -20,7 +20,7 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, its kind (a key of PANDAS_TYPES), what it means, how exactly it must agree (None: wholly)."""
+    """One column: its name, its kind (a key of PANDAS_TYPES), what it means, how far it may differ (None: not)."""
 
     name: str
     kind: str

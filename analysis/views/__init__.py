@@ -1,1 +1,1 @@
-"""What figures, claims and notebooks share: ratios and rankings, computed from a study's tables where they are shown."""
+"""What figures, claims and notebooks share: ratios and rankings, computed where they are shown."""

@@ -59,7 +59,7 @@ def labelled(results: Results) -> pd.DataFrame:
 
 
 def loosest(results: Results) -> pd.DataFrame:
-    """For each task, model and metric: the loosest bound from which on every tighter one is equivalent, and its size."""
+    """By task, model and metric: the loosest bound that is equivalent, as every tighter one is, and its size."""
     data = labelled(results)
     rows = []
     for key, group in data[data["codec"] == "elf"].groupby(["task", "model", "file", "metric"], sort=False):
