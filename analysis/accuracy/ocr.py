@@ -23,7 +23,7 @@ from analysis.accuracy.session import refused, session
 from analysis.accuracy.text import edits
 from elf.errors import ElfError
 
-WORDS = 200
+WORDS = 160
 SEED = 0
 HEIGHT, MARGIN = 48, 8
 BATCH = 20

@@ -22,9 +22,9 @@ from analysis.accuracy.ocr import facts, images
 from analysis.accuracy.session import refused, session
 from elf.errors import ElfError
 
-RUNS, RUNS_LARGE = 8, 2
-"""Inputs, and how many of them where they are `LARGE`."""
-LARGE = 1 << 16
+RUNS = ((1 << 12, 64), (1 << 16, 8))
+"""Elements of all inputs together, and how many inputs where there are fewer."""
+RUNS_LARGE = 2
 SEED = 0
 FREE = 64
 """Elements along an axis of any length that is none of the below."""
@@ -53,7 +53,8 @@ def _original(path: Path, _: int) -> list[tuple[dict[str, Array], list[Array]]]:
     model = session(path)
     size = _picture(model, path)
     first = inputs(model, 0, size)
-    runs = RUNS if sum(given.size for given in first.values()) < LARGE else RUNS_LARGE
+    elements = sum(given.size for given in first.values())
+    runs = next((runs for limit, runs in RUNS if elements < limit), RUNS_LARGE)
     every = [inputs(model, run, size) for run in range(runs)]
     return [(given, _outputs(model, path, given)) for given in every]
 
