@@ -28,6 +28,6 @@ def session(path: Path) -> onnxruntime.InferenceSession:
 
 
 def refused(path: Path, error: Exception) -> ElfError:
-    """What onnxruntime says, in one line."""
-    said = " ".join(str(error).split())[:300]
-    return ElfError(f"{path}: onnxruntime cannot run it: {type(error).__name__}: {said}")
+    """What onnxruntime says, in one line that names no folder of this machine."""
+    said = " ".join(str(error).replace(str(path), path.name).split())[:300]
+    return ElfError(f"{path.name}: onnxruntime cannot run it: {type(error).__name__}: {said}")
