@@ -88,7 +88,8 @@ def test_gelu_is_that_of_the_normal_distribution() -> None:
 
 def test_a_layer_of_bert_is_what_the_paper_says_head_by_head() -> None:
     width, inner, length = 2 * bert.HEAD, 16, 5
-    model = {"embeddings.word_embeddings.weight": array(9, width), "embeddings.position_embeddings.weight": array(8, width),
+    model = {"embeddings.word_embeddings.weight": array(9, width),
+             "embeddings.position_embeddings.weight": array(8, width),
              "embeddings.token_type_embeddings.weight": array(2, width)}  # fmt: skip
     for name, rows, columns in (
         *((f"attention.self.{part}", width, width) for part in ("query", "key", "value")),
