@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     _study(commands, claims, "print the published claims beside ours", js=True)
     _compare(commands)
     _inspect(commands)
+    _tune(commands)
     _places(_command(commands, ls, "the studies there are, and what can be named in one"), js=True)
     made = _command(commands, init, "write a first configuration to start from")
     made.add_argument("name", help="name of the new study: configs/NAME.yaml")
@@ -141,6 +142,14 @@ def _inspect(commands: Commands) -> None:
     made.add_argument("model", metavar="FILE|hub:ORG/NAME", help="a model file, a folder of them, or a Hub repository")
     made.add_argument("--layers", action="store_true", help="list every layer")
     _places(made, js=True)
+
+
+def _tune(commands: Commands) -> None:
+    made = _command(commands, tune, "the loosest bound that keeps a model's accuracy, found on one half of the items")
+    made.add_argument("model", metavar="MODEL", help="a model of the study, as models.csv names it")
+    made.add_argument("--task", required=True, help="the accuracy task that tells")
+    made.add_argument("--study", default="default", help="the study that names the model")
+    _places(made)
 
 
 def _positive(text: str) -> int:
@@ -323,6 +332,15 @@ def inspect(options: argparse.Namespace) -> int:
     wrong = failed(found.manifest)
     print(found.json() if options.json else found.text(layers=options.layers))
     return int(wrong)
+
+
+def tune(options: argparse.Namespace) -> int:
+    """Find the loosest bound within the margin on one half of a task's items; report it on the other half."""
+    from analysis.accuracy.tuning import tuned
+
+    found = tuned(_loaded(options), options.model, options.task, _places_of(options).cache)
+    print(found)
+    return int(not found.holds)
 
 
 def ls(options: argparse.Namespace) -> None:

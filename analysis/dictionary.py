@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.places import PROJECT
-from analysis.tables import TABLES, Table, write_atomically
+from analysis.tables import TABLES, Column, Table, write_atomically
 
 PATH = PROJECT / "results" / "README.md"
 
@@ -21,7 +21,7 @@ a run on this machine made: fresh tables, figures with their data, executed note
 - Scopes nest: of a unit's n references, n - files repeat inside a file, files - models between files of one model,
   models - families between models of one family, families - 1 across families.
 - For one lock file and one platform, two runs give the same bytes, whatever the number of workers; counts are the same
-  everywhere.
+  everywhere. What depends on a machine's floating-point arithmetic states a tolerance: within it, tables agree.
 
 `analysis.load("default")` gives all tables as typed frames.
 """
@@ -34,8 +34,19 @@ def dictionary() -> str:
 
 def _table(table: Table) -> str:
     head = f"## {table.file}\n\nOne row: {table.row}. Key: {', '.join(f'`{name}`' for name in table.key)}.\n"
-    rows = [f"| `{column.name}` | {column.kind} | {column.meaning} |" for column in table.columns]
+    rows = [f"| `{column.name}` | {column.kind} | {column.meaning}{_tolerance(column)} |" for column in table.columns]
     return "\n".join([head, "| column | kind | meaning |", "|---|---|---|", *rows, ""])
+
+
+def _tolerance(column: Column) -> str:
+    """How far the value may be from the committed one."""
+    if (given := column.tolerance) is None:
+        return ""
+    if column.kind == "yes/no":
+        return " (may differ between machines)"
+    terms = [f"{given.absolute:g}"] if given.absolute else []
+    terms += [f"{100 * given.relative:g} %"] if given.relative else []
+    return f" (agrees within {' + '.join(terms)})"
 
 
 if __name__ == "__main__":

@@ -42,7 +42,12 @@ class Places:
 
 
 def name_caches(cache: Path) -> None:
-    """Give what libraries keep between runs a place in the cache, unless the environment names another."""
+    """Give what libraries keep between runs a place in the cache, unless the environment names another.
+
+    And one thread to NumPy's matrix products: units are what runs in parallel.
+    """
+    for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
     for variable, folder in (("NUMBA_CACHE_DIR", "numba"), ("MPLCONFIGDIR", "matplotlib"), ("IPYTHONDIR", "ipython")):
         os.environ.setdefault(variable, str(cache / folder))
 

@@ -62,8 +62,21 @@ def plan(study: Study, pulled: Pulled, places: Places) -> Plan:
     made = Plan(failures=[Failure(step="pull", **vars(failure)) for failure in pulled.failures])
     for model in pulled.models:
         made.models.append(_plan_model(study, model, made, sums, places))
+    for data in pulled.data:
+        _locate_data(data, made, sums)
     sums.save()
     return made
+
+
+def _locate_data(data: Model, made: Plan, sums: Sums) -> None:
+    """Files that groups may name, and that no table has."""
+    for file in data.files:
+        try:
+            made.located[data.name, file.name] = _locate(file, [file.path], sums)
+        except OSError as error:
+            made.failures.append(
+                _failure(data, file.name, "read", error=type(error).__name__, reason=_said(error), parts=[file.path])
+            )
 
 
 def _plan_model(study: Study, model: Model, made: Plan, sums: Sums, places: Places) -> ModelEntry:
@@ -148,6 +161,8 @@ def plan_groups(study: Study, made: Plan, so_far: Manifest, places: Places) -> N
     for measure in _measures(study, of_groups=True):
         assert isinstance(measure, GroupMeasure)
         for group in measure.groups(index, study.measures[measure.name]):
+            if not set(group.files) <= made.located.keys():
+                continue  # data that could not be had, which is among the failures
             _plan_group(study, measure, group, made, places)
 
 

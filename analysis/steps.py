@@ -65,12 +65,13 @@ class Record:
 
 def pull_study(study: Study, places: Places, *, jobs: int = 4) -> Pulled:
     """Bring the study's models onto this disk."""
-    from analysis.sources import pull
+    from analysis.sources import pull, pull_data
 
     usable(places.cache)
     wanted = sum(len(family.models) for family in study.families)
     with bar("pull", total=wanted, unit="model") as progress:
         pulled = pull(study, cache=places.cache, jobs=jobs, progress=lambda *_: _advance(progress))
+        pulled = pull_data(study, pulled, cache=places.cache)
     for note in pulled.notes:
         say(note)
     return pulled

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis import tables
-from analysis.aggregate import composition, hash_dedup, inventory, parameters, similarity, values, waterfall
+from analysis.aggregate import accuracy, composition, hash_dedup, inventory, parameters, values, waterfall
 from analysis.manifest import Manifest
 from analysis.provenance import versions
 from analysis.shard_index import ShardIndex
@@ -28,10 +28,10 @@ TOPICS: tuple[Callable[[ShardIndex, Frames], Frames], ...] = (
     inventory.tables,
     parameters.tables,
     hash_dedup.tables,
-    similarity.tables,
     values.tables,
     composition.tables,
     waterfall.tables,
+    accuracy.tables,
 )
 """Each gives the tables of its topic, from the shards and from the tables made before it. One more topic is one more
 file here and one line."""

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from elf.formats.base import ModelFile
 
 if TYPE_CHECKING:
+    from analysis.config import PypiEntry
     from analysis.shard_index import ShardIndex
 
 Emit = Callable[[str, pa.Table], None]
@@ -37,6 +38,11 @@ def whole(params: Any) -> dict[str, Any]:
 def no_facts(_: Any) -> Facts:
     """A measure that depends on nothing beside content, parameters and its version."""
     return {}
+
+
+def never(_: str) -> bool:
+    """No model makes data necessary."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,10 @@ class GroupMeasure:
 
     `groups(index, params)` finds in the shards of the study's file measures which files to look at together, the same
     ones in the same order on every run. `run(files, params, emit)` gets them opened, in the group's order.
+
+    `data` are wheels that the measure needs beside models, for instance labels: a group may name their files as
+    (entry's label, file), `needs(source)` says whether a model of the study makes them necessary. They are pulled and
+    verified as models are, and are in no table.
     """
 
     name: str
@@ -79,6 +89,8 @@ class GroupMeasure:
     run: Callable[[Sequence[ModelFile], Any, Emit], None]
     parts: Callable[[Any], Mapping[str, Any]] = whole
     facts: Callable[[Any], Facts] = no_facts
+    data: tuple[PypiEntry, ...] = ()
+    needs: Callable[[str], bool] = never
 
 
 AnyMeasure = Measure | GroupMeasure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analysis.config import DeriveEntry, Family, HubCacheEntry, HubEntry, ModelEntry, PathEntry, PypiEntry, Study
@@ -42,6 +42,8 @@ class Pulled:
     models: tuple[Model, ...]
     failures: tuple[SourceFailure, ...]
     notes: tuple[str, ...] = ()
+    data: tuple[Model, ...] = ()
+    """What measures need beside models, for instance labels: pulled and verified alike, in no table."""
 
 
 def pull(study: Study, *, cache: Path, jobs: int = 4, progress: Progress | None = None) -> Pulled:
@@ -61,6 +63,28 @@ def pull(study: Study, *, cache: Path, jobs: int = 4, progress: Progress | None 
     context.sums.save()
     found = _once(results[index] for index in range(len(wanted)))
     return Pulled(tuple(found.models), tuple(found.failures), tuple(sorted(context.notes)))
+
+
+def pull_data(study: Study, pulled: Pulled, *, cache: Path) -> Pulled:
+    """Bring the data that the study's measures need for its models; what cannot be had is among the failures."""
+    from analysis.measures import MEASURES
+    from analysis.measures.base import GroupMeasure
+
+    taken = [measure for name in study.measures if isinstance(measure := MEASURES[name], GroupMeasure)]
+    sources = [model.source for model in pulled.models]
+    needed = [entry for measure in taken if any(map(measure.needs, sources)) for entry in measure.data]
+    if not needed:
+        return pulled
+    entries = tuple({(entry.label, entry.weights): entry for entry in needed}.values())
+    found = [
+        pull(replace(study, families=(Family("data", "", (entry,), study.path),)), cache=cache) for entry in entries
+    ]
+    return replace(
+        pulled,
+        data=tuple(model for one in found for model in one.models),
+        failures=(*pulled.failures, *(failure for one in found for failure in one.failures)),
+        notes=(*pulled.notes, *(note for one in found for note in one.notes)),
+    )
 
 
 def pull_one(entry: ModelEntry, *, cache: Path) -> Model:

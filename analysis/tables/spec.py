@@ -8,12 +8,24 @@ PANDAS_TYPES = {"text": "str", "count": "Int64", "bytes": "Int64", "number": "fl
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """How far a value may be from the published one and still agree: the sum of both terms.
+
+    Only for what depends on a machine's floating-point arithmetic. A yes/no with a tolerance may be either.
+    """
+
+    absolute: float = 0.0
+    relative: float = 0.0
+
+
+@dataclass(frozen=True)
 class Column:
-    """One column: its name, its kind (a key of PANDAS_TYPES) and what it means."""
+    """One column: its name, its kind (a key of PANDAS_TYPES), what it means, how far it may differ (None: not)."""
 
     name: str
     kind: str
     meaning: str
+    tolerance: Tolerance | None = None
 
 
 @dataclass(frozen=True)

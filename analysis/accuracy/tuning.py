@@ -1,0 +1,71 @@
+"""Tuning a model of a study: finding its file and the task's data, and telling what came out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.accuracy import TASKS
+from analysis.accuracy.base import Task
+from analysis.accuracy.tune import COLUMNS, EXPONENTS, Tried, told, tune
+from analysis.config import Study
+from analysis.errors import UsageError
+from analysis.progress import bar
+from analysis.sources import pull_one
+from analysis.text import table
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What was tried; the last one is what was found."""
+
+    model: str
+    task: Task
+    tried: list[Tried]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the bound that was chosen holds on the half that reports."""
+        return self._chosen and self.tried[-1].holds(self.task.metrics, self.tried[-1].reported_on)
+
+    @property
+    def _chosen(self) -> bool:
+        return self.tried[-1].holds(self.task.metrics, self.tried[-1].chosen_on)
+
+    def __str__(self) -> str:
+        last = self.tried[-1]
+        bound = f"2^-{last.exponent}"
+        if not self._chosen:
+            said = f"no bound down to {bound} is shown to be within the margin on the first half"
+        elif self.holds:
+            said = f"{bound} is the loosest bound within the margin on the first half, and holds on the second"
+        else:
+            said = f"{bound} is the loosest bound within the margin on the first half; the second does not confirm it"
+        ratio = last.sizes.bytes_in / last.sizes.bytes_out
+        return f"{table(COLUMNS, told(self.task, self.tried))}\n\n{self.model}: {said} (ratio {ratio:.2f})"
+
+
+def tuned(study: Study, model: str, task: str, cache: Path) -> Tuned:
+    """Pull what is needed and tune. Raises UsageError for a model or a task that is not there, ElfError otherwise."""
+    if task not in TASKS:
+        raise UsageError(f"{task!r} is no accuracy task; there are: {', '.join(TASKS)}")
+    entries = {entry.label: entry for family in study.families for entry in family.models}
+    if model not in entries:
+        raise UsageError(f"{model!r} is no model of {study.name}; there are: {', '.join(entries)}")
+    chosen = TASKS[task]
+    pulled = pull_one(entries[model], cache=cache)
+    files = [file.path for file in pulled.files if chosen.takes(pulled.source, file.name)]
+    if not files:
+        raise UsageError(f"the task {task} is not for {model}")
+    paths = [
+        {file.name: file.path for file in found.files}[name]
+        for entry in chosen.data
+        for found in [pull_one(entry, cache=cache)]
+        for name in entry.weights
+    ]
+    tried = []
+    with bar("tune", total=len(EXPONENTS), unit="bound") as progress:
+        for one in tune(chosen, files[0], paths):
+            tried.append(one)
+            progress.update()
+    return Tuned(model, chosen, tried)
