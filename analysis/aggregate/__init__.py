@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis import tables
-from analysis.aggregate import hash_dedup, inventory, parameters, relatives
+from analysis.aggregate import deltas, hash_dedup, inventory, parameters, relatives
 from analysis.manifest import Manifest
 from analysis.provenance import versions
 from analysis.shard_index import ShardIndex
@@ -29,6 +29,7 @@ TOPICS: tuple[Callable[[ShardIndex, Frames], Frames], ...] = (
     parameters.tables,
     hash_dedup.tables,
     relatives.tables,
+    deltas.tables,
 )
 """Each gives the tables of its topic, from the shards and from the tables made before it. One more topic is one more
 file here and one line."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from analysis.measures import hash_dedup, relatives
+from analysis.measures import deltas, hash_dedup, relatives, tensor_codes
 from analysis.measures.base import AnyMeasure
 
-_ALL: tuple[AnyMeasure, ...] = (hash_dedup.MEASURE, relatives.MEASURE)
+_ALL: tuple[AnyMeasure, ...] = (hash_dedup.MEASURE, tensor_codes.MEASURE, relatives.MEASURE, deltas.MEASURE)
 
 MEASURES: dict[str, AnyMeasure] = {measure.name: measure for measure in _ALL}
 """Every measure by the name that a study's YAML gives it."""

@@ -64,4 +64,51 @@ RELATIVE_BITS = Table(
     ),
 )
 
-TABLES = (RELATIVES, RELATIVE_BITS)
+DELTAS = Table(
+    "deltas",
+    "what one method makes of the changed layers of a file, given a related file, or of the whole file",
+    (*PAIR_KEY, "unit", "method"),
+    (
+        *PAIR,
+        Column("unit", "text", "layers: matched layers whose bytes differ and that the base does not hold; file: all"),
+        Column(
+            "method",
+            "text",
+            "identity; alone: zstd (level 3), split (by float field); against the base: xor (split by field; BitX), "
+            "difference (of bit patterns; FM-Delta), patch-from (zstd 3 with the base as prefix); best of all of these",
+        ),
+        Column("n_units", "count", "distinct layers, or 1 file"),
+        Column("bytes_in", "bytes", "their bytes"),
+        Column(
+            "bytes_out", "bytes", "coded, heads, block indexes and checksums counted; a layer as it is where smaller"
+        ),
+        METHOD_VERSION,
+    ),
+)
+
+PIPELINE = Table(
+    "pipeline",
+    "the whole study, or all but one family, as one store would keep it: each step on top of those before it",
+    ("scope", "name", "step"),
+    (
+        Column("scope", "text", "study; without_family = the study less that family"),
+        Column("name", "text", "which study or family"),
+        Column(
+            "step",
+            "text",
+            "0 identity; 1 file dedup; 2 tensor dedup; then each distinct tensor by the smallest of: 3 zstd (level 3); "
+            "4 float codec (split, zstd); 5 zipllm (these, and XOR against the best relative); 6 any delta (these, "
+            "difference and patch-from); always or as it is",
+        ),
+        Column("n_units", "count", "references: files, from step 2 on tensors of distinct files"),
+        Column("n_unique", "count", "distinct ones, which are kept"),
+        Column("n_deltas", "count", "of these, kept as a delta"),
+        Column("bytes_in", "bytes", "bytes of the files as stored"),
+        Column("bytes_payload", "bytes", "what is kept, the bytes in no tensor as they are"),
+        Column("bytes_recipe", "bytes", "20 B a reference to a file or tensor, and 20 B for the base of a delta"),
+        Column("bytes_index", "bytes", "64 B a distinct file or tensor"),
+        METHOD_VERSION,
+    ),
+)
+
+TABLES = (RELATIVES, RELATIVE_BITS, DELTAS, PIPELINE)
