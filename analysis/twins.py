@@ -23,7 +23,7 @@ from elf.kernels.multiset import multiset_hash
 from elf.tensor import DTYPES, Tensor
 
 LEAST = 16
-"""Elements below which a tensor is not looked at: small ones are equal by chance, and cost as much to name as to keep."""
+"""Elements below which a tensor is not looked at: small ones are equal by chance, and cost as much to name."""
 AXES = 5
 """Axes of more than one element beyond which no order of axes is tried."""
 PROBE = 256
@@ -47,7 +47,7 @@ Key = tuple[str, int, int]
 
 
 def emit_keys(model: ModelFile, emit: Emit) -> None:
-    """Emit `keys`: for each layer with bytes of its own the multiset hash of its values in each type that holds them."""
+    """Emit `keys`: of each layer with bytes of its own the multiset hash of its values in each type that holds them."""
     rows = []
     for index, tensor in _eligible(model.tensors):
         for held_by, n, value in keys(model.bytes(tensor), tensor.dtype):
@@ -121,8 +121,9 @@ class _Known:
 
     def values(self, dtype: str) -> Array:
         """Bit patterns in a type that holds the values exactly, in the tensor's shape."""
-        data = self.model.bytes(self.tensor)
-        own = data.view(DTYPES[self.tensor.dtype].numpy)
+        numpy = DTYPES[self.tensor.dtype].numpy
+        assert numpy is not None  # it has keys
+        own = self.model.bytes(self.tensor).view(numpy)
         held = _bits(own) if dtype == self.tensor.dtype else narrowed(own, dtype)
         assert held is not None  # its keys say so
         return held.reshape(self.tensor.shape)
@@ -141,13 +142,13 @@ def find_twins(files: Sequence[ModelFile], emit: Emit) -> None:
     rows, seen = [], set()
     for target in known[-1]:
         for key in target.keys:
-            base = first.get(key)
-            if base is None or not _differ(base, target) or _pair(base, target) in seen:
+            found = first.get(key)
+            if found is None or not _differ(found, target) or _pair(found, target) in seen:
                 continue
-            seen.add(_pair(base, target))
-            rows.append(_row(base, target, key[0]))
-            _release(base.model, base.tensor)
-            _release(target.model, target.tensor)
+            seen.add(_pair(found, target))
+            rows.append(_row(found, target, key[0]))
+            for one in (found, target):
+                _release(one.model, one.tensor)
     emit("twins", pa.Table.from_pylist(rows, schema=TWINS))
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis import tables
-from analysis.aggregate import deltas, hash_dedup, inventory, parameters, relatives
+from analysis.aggregate import deltas, hash_dedup, inventory, parameters, relatives, resemblance, twins
 from analysis.manifest import Manifest
 from analysis.provenance import versions
 from analysis.shard_index import ShardIndex
@@ -30,6 +30,8 @@ TOPICS: tuple[Callable[[ShardIndex, Frames], Frames], ...] = (
     hash_dedup.tables,
     relatives.tables,
     deltas.tables,
+    twins.tables,
+    resemblance.tables,
 )
 """Each gives the tables of its topic, from the shards and from the tables made before it. One more topic is one more
 file here and one line."""

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from analysis.measures import deltas, hash_dedup, relatives, tensor_codes
+from analysis.measures import chunk_features, deltas, hash_dedup, relatives, resemblance, tensor_codes, twin_keys, twins
 from analysis.measures.base import AnyMeasure
 
-_ALL: tuple[AnyMeasure, ...] = (hash_dedup.MEASURE, tensor_codes.MEASURE, relatives.MEASURE, deltas.MEASURE)
+_ALL: tuple[AnyMeasure, ...] = (
+    hash_dedup.MEASURE,
+    tensor_codes.MEASURE,
+    twin_keys.MEASURE,
+    chunk_features.MEASURE,
+    relatives.MEASURE,
+    deltas.MEASURE,
+    twins.MEASURE,
+    resemblance.MEASURE,
+)
 
 MEASURES: dict[str, AnyMeasure] = {measure.name: measure for measure in _ALL}
 """Every measure by the name that a study's YAML gives it."""

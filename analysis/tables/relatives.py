@@ -111,4 +111,61 @@ PIPELINE = Table(
     ),
 )
 
-TABLES = (RELATIVES, RELATIVE_BITS, DELTAS, PIPELINE)
+TWINS = Table(
+    "twins",
+    "a distinct tensor that is another one in another order, shape or float type, which layer deduplication cannot see",
+    (*PAIR_KEY, "layer_a", "layer_b"),
+    (
+        *PAIR,
+        Column("layer_a", "text", "the tensor that comes first in the study"),
+        Column("layer_b", "text", "its twin"),
+        Column("dtype_a", "text", "element type of the first"),
+        Column("dtype_b", "text", "element type of the twin"),
+        Column("shape_a", "text", "shape of the first, dimensions joined by x"),
+        Column("shape_b", "text", "shape of the twin"),
+        Column(
+            "kind",
+            "text",
+            "transposition; reshape (equal bytes, other shape); gates (blocks in another order); cast (exact, to "
+            "another float type), alone or with one of these; reordered: equal values in an order that was not found",
+        ),
+        Column("how", "text", "order of the axes, or of the blocks"),
+        Column("bytes_a", "bytes", "bytes of the first"),
+        Column("bytes_b", "bytes", "bytes of the twin"),
+        Column(
+            "bytes_saved",
+            "bytes",
+            "what storing one of them drops beside untyped layer deduplication: the wider one of a cast; 0 for a "
+            "reshape, whose bytes are equal, and for reordered",
+        ),
+        Column("bytes_recipe", "bytes", "20 B that say which tensor and how, where something is saved"),
+        METHOD_VERSION,
+    ),
+)
+
+RESEMBLANCE = Table(
+    "resemblance",
+    "one store of content-defined chunks that keeps distinct ones under zstd, similar ones as deltas or not",
+    ("method", "chunking", "scope", "name"),
+    (
+        Column("method", "text", "how similar chunks are found: none; n-transform; odess"),
+        Column("chunking", "text", "cutting rule, from each file's start"),
+        Column("scope", "text", "how far the store sees: one model, family or the study"),
+        Column("name", "text", "which one"),
+        Column("n_chunks", "count", "chunks in"),
+        Column("n_unique", "count", "distinct chunks"),
+        Column("n_similar", "count", "of these, with a super-feature in common with an earlier one"),
+        Column("n_deltas", "count", "of these, smaller as a delta than alone, its base's name counted"),
+        Column("bytes_in", "bytes", "bytes of the chunks, which are those of the files"),
+        Column("bytes_unique", "bytes", "of the distinct ones, before compression"),
+        Column(
+            "bytes_payload", "bytes", "kept: distinct chunks under zstd (level 3), alone or as deltas, or as they are"
+        ),
+        Column("bytes_recipe", "bytes", "20 B a chunk in, and 20 B for the base of a delta"),
+        Column("bytes_index", "bytes", "64 B a distinct chunk"),
+        Column("bytes_features", "bytes", "what finding similar chunks costs beside: 3 x 8 B a distinct chunk"),
+        METHOD_VERSION,
+    ),
+)
+
+TABLES = (RELATIVES, RELATIVE_BITS, DELTAS, PIPELINE, TWINS, RESEMBLANCE)
