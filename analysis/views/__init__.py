@@ -1,0 +1,1 @@
+"""What figures, claims and notebooks make of the tables: functions of `Results`, where ratios are computed."""
