@@ -35,8 +35,9 @@ def linked(index: ShardIndex) -> pd.DataFrame:
         return found
     if "model_b" not in found:  # only twins inside files
         found = found.assign(model_b=None, file_b=None)
+    in_one_file = found["model_b"].isna()
     for name in ("model", "file"):
-        found[f"{name}_b"] = found[f"{name}_b"].where(found["model_b"].notna(), found[f"{name}_a"])
+        found[f"{name}_b"] = found[f"{name}_b"].mask(in_one_file, found[f"{name}_a"])
     links = _Links()
     rows: Any = found.to_dict("records")
     saved = [links.add(row) for row in rows]

@@ -22,9 +22,7 @@ def labelled(rows: pd.DataFrame) -> pd.DataFrame:
     Files of one package go by their names, with versions where these differ; files of two packages by the packages.
     """
     pairs = rows[PAIR].drop_duplicates().sort_values(PAIR)
-    held: Counter[str] = Counter()
-    for side in "ab":
-        held.update(PurePosixPath(file).name for file in set(pairs[f"file_{side}"]))
+    held = Counter(PurePosixPath(file).name for file in {*pairs["file_a"], *pairs["file_b"]})
     names: dict[tuple[str, ...], str] = {}
     for key in pairs.itertuples(index=False, name=None):
         name = _label(key, held)
@@ -46,7 +44,7 @@ def _short(file: str, held: Counter[str]) -> str:
     """A file's name, the end of a long one left out; with its folder where pairs hold two files of this name."""
     path = PurePosixPath(file)
     name = path.name if len(path.name) <= LABEL else path.name[: LABEL - 3] + "..."
-    return f"{path.parent.name}/{name}" if held[path.name] > 2 else name
+    return f"{path.parent.name}/{name}" if held[path.name] > 1 else name
 
 
 def kinship(results: Results) -> pd.DataFrame:
