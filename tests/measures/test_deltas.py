@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from safetensors.numpy import save_file
-from small_study import study
+from measured_files import study
 
 from analysis import deltas as measured
 from analysis.aggregate import deltas, pipeline

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_study import study
+from measured_files import study
 
 from analysis import kinship
 from analysis.aggregate import relatives

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pydantic import ValidationError
-from small_study import study
+from measured_files import study
 
 from analysis import resemblance as measured
 from analysis.aggregate import resemblance

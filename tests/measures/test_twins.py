@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from small_study import study
+from measured_files import study
 
 from analysis.aggregate import twins
 from analysis.twins import keys, narrowed, relation
