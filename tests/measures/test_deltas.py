@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from measured_files import study
 from pydantic import ValidationError
 from safetensors.numpy import save_file
-from measured_files import study
 
 from analysis import deltas as measured
 from analysis.aggregate import deltas, pipeline

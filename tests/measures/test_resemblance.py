@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from pydantic import ValidationError
 from measured_files import study
+from pydantic import ValidationError
 
 from analysis import resemblance as measured
 from analysis.aggregate import resemblance
