@@ -41,6 +41,7 @@ def found(folder: Path, *files: dict[str, np.ndarray]) -> pd.DataFrame:
         (HALF.astype(np.float64), "cast", "", HALF.nbytes * 4),
         (GATES[[0, 1, 6, 7, 2, 3, 4, 5]], "gates", "0312 on axis 0", GATES.nbytes),
         (GATES[RNG.permutation(8)][:, ::-1], "reordered", "", 0),
+        (HALF[:, ::-1].astype(np.float32), "cast and reordered", "", 0),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
