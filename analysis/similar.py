@@ -51,10 +51,18 @@ def files_to_code(chunks: pd.DataFrame, methods: Sequence[str]) -> list[Files]:
     if chunks.empty:
         return []
     needed: dict[Files, None] = {}
-    for _, _, held in stores(chunks):
-        for method in methods:
+    for method in methods:
+        for _, _, held in stores(_colliding(chunks, method)):
             columns = with_bases(held, method)[["base_model", "base_file", "model", "file"]].drop_duplicates()
             for base_model, base_file, model, file in columns.itertuples(index=False, name=None):
                 one, two = (base_model, base_file), (model, file)
                 needed[(one,) if one == two else (one, two)] = None
     return list(needed)
+
+
+def _colliding(chunks: pd.DataFrame, method: str) -> pd.DataFrame:
+    """The few chunks that have a super-feature in common with another chunk of the study: the others have no base."""
+    distinct = chunks.drop_duplicates(CHUNK)
+    names = [name for name in distinct.columns if name.startswith(f"{method}_")]
+    twice = np.logical_or.reduce([distinct.duplicated(["chunking", name], keep=False) for name in names])
+    return chunks[chunks["hash_lo"].isin(distinct.loc[twice, "hash_lo"])]
