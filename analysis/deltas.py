@@ -24,15 +24,19 @@ from elf.codecs.zstd import Zstd
 from elf.coding import typed
 from elf.errors import ElfError
 from elf.formats.base import ModelFile
+from elf.tensor import DTYPES
 
 ALONE: tuple[Codec, ...] = (Split(), Zstd())
 """What deltas are seen beside: the same float codec without a relative, and zstd."""
 
 DELTAS: dict[str, Delta] = {"xor": Xor(), "difference": Difference()}
 
+PIECE_BYTES = 1 << 26
+"""Bytes of a layer in one payload at most."""
+
 PATCH_FROM = "patch-from"
 PATCH_LEVEL = 3
-PATCH_LIMIT = 1 << 28
+PATCH_LIMIT = 200_000_000
 """Bytes of base and target together beyond which patch-from is not tried: zstd holds both in memory."""
 
 CODES = pa.schema([("index", pa.int64()), ("codec", pa.string()), ("bytes_in", pa.int64()), ("bytes_out", pa.int64())])
@@ -60,7 +64,7 @@ def code_alone(model: ModelFile, emit: Emit) -> None:
             for codec in ALONE:
                 if codec.applies(tensor.dtype):
                     values = typed(model.bytes(tensor), tensor.dtype)
-                    size = _payload_size(values, tensor.dtype, tensor.shape, codec)
+                    size = _coded_size(values, tensor.dtype, tensor.shape, codec)
                     rows.append({"index": index, "codec": codec.name, "bytes_in": tensor.nbytes, "bytes_out": size})
             model.release()
     emit("codes", pa.Table.from_pylist(rows, schema=CODES))
@@ -102,7 +106,7 @@ def _delta_row(files: Sequence[ModelFile], base: Slot, target: Slot, method: str
         size = _patch_size(one, two, PATCH_LEVEL)
     else:
         codec = DELTAS[method].against(typed(one, target.dtype))
-        size = _payload_size(typed(two, target.dtype), target.dtype, target.shape, codec)
+        size = _coded_size(typed(two, target.dtype), target.dtype, target.shape, codec)
     return {
         "base_index": base.index,
         "index": target.index,
@@ -112,6 +116,20 @@ def _delta_row(files: Sequence[ModelFile], base: Slot, target: Slot, method: str
         "bytes_in": target.bytes,
         "bytes_out": size,
     }
+
+
+def _coded_size(values: Values, dtype: str, shape: tuple[int, ...], codec: Codec) -> int:
+    """Bytes of one payload, or of several behind each other where the layer is large: memory is bounded by one."""
+    step = PIECE_BYTES // values.itemsize
+    if values.size <= step or DTYPES[dtype].numpy is None:
+        return _payload_size(values, dtype, shape, codec)
+    pieces = (slice(start, start + step) for start in range(0, values.size, step))
+    return sum(_piece_size(values, dtype, codec, piece) for piece in pieces)
+
+
+def _piece_size(values: Values, dtype: str, codec: Codec, piece: slice) -> int:
+    part = values[piece]
+    return _payload_size(part, dtype, part.shape, codec.matching(lambda whole: whole[piece]))
 
 
 def _payload_size(values: Values, dtype: str, shape: tuple[int, ...], codec: Codec) -> int:
@@ -159,9 +177,9 @@ def _patch_size(base: Bytes, target: Bytes, level: int) -> int:
     }
     # 8 bytes is the least that zstd takes as a prefix
     prefix = pyzstd.ZstdDict(base.tobytes(), is_raw=True).as_prefix if base.size >= 8 else None
-    frame = pyzstd.compress(target.tobytes(), options, prefix)
+    frame = pyzstd.compress(target.data, options, prefix)
     restored = pyzstd.decompress(frame, prefix, {pyzstd.DParameter.windowLogMax: max(log, 27)})
-    if restored != target.tobytes():
+    if not np.array_equal(np.frombuffer(restored, np.uint8), target):
         raise ElfError("patch-from does not give the same bytes back")
     return len(frame)
 

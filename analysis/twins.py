@@ -29,6 +29,8 @@ AXES = 5
 PROBE = 256
 """Elements that must agree before all are compared."""
 LARGE = 1 << 23
+PIECE = 1 << 20
+"""Elements that are cast at a time."""
 
 NARROWER = {"f32": ("f16", "bf16"), "f64": ("f32", "f16", "bf16")}
 
@@ -64,16 +66,22 @@ def keys(data: NDArray[np.uint8], dtype: str) -> Iterator[Key]:
     values = data.view(numpy)
     yield dtype, values.size, multiset_hash(_bits(values))
     for narrow in NARROWER.get(dtype, ()):
-        held = narrowed(values, narrow)
-        if held is not None:
-            yield narrow, values.size, multiset_hash(held)
+        if _holds(values, narrow):
+            pieces = (_bits(_cast(piece, narrow)) for piece in _pieces(values))
+            yield narrow, values.size, sum(map(multiset_hash, pieces)) % 2**64
 
 
 def narrowed(values: Array, dtype: str) -> Array | None:
     """f32 or f64 values as bit patterns of f16, bf16 or f32; None unless every bit comes back, NaN payloads too."""
-    if not _held(values[:PROBE], dtype):
-        return None
-    return _bits(_cast(values, dtype)) if _held(values, dtype) else None
+    return _bits(_cast(values, dtype)) if _holds(values, dtype) else None
+
+
+def _holds(values: Array, dtype: str) -> bool:
+    return _held(values[:PROBE], dtype) and all(_held(piece, dtype) for piece in _pieces(values))
+
+
+def _pieces(values: Array) -> Iterator[Array]:
+    return (values[start : start + PIECE] for start in range(0, values.size, PIECE))
 
 
 def _held(values: Array, dtype: str) -> bool:

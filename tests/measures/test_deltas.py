@@ -186,3 +186,21 @@ def test_each_method_is_a_part_with_its_own_facts() -> None:
     }
     assert "pyzstd" in measure.facts(parts["patch-from"])
     assert "pcodec" in measure.facts(parts["xor"])
+
+
+@pytest.mark.parametrize("method", ["xor", "difference"])
+def test_a_large_layer_is_several_payloads_that_come_back_too(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, content in (("base", {"w": BASE["w"]}), ("tuned", {"w": TUNED["w"]})):
+        save_file(content, tmp_path / name)
+    sizes = []
+    for limit in (1 << 26, 5000):
+        monkeypatch.setattr(measured, "PIECE_BYTES", limit)
+        found: dict[str, pa.Table] = {}
+        with open_model(tmp_path / "base") as one, open_model(tmp_path / "tuned") as two:
+            measured.code_deltas([one, two], method, found.__setitem__)
+            measured.code_alone(two, found.__setitem__)
+        assert "failures" not in found
+        sizes.append((found["layer_deltas"].to_pylist()[0]["bytes_out"], found["codes"].to_pylist()[0]["bytes_out"]))
+    assert all(whole < pieces < 1.2 * whole for whole, pieces in zip(*sizes, strict=True))

@@ -107,3 +107,11 @@ def test_every_order_of_the_axes_is_a_relation(values: np.ndarray, data: st.Data
 def test_nothing_but_an_order_of_axes_or_blocks_is_a_relation() -> None:
     values = np.arange(42, dtype=np.uint32).reshape(6, 7)
     assert relation(values, values[:, ::-1].copy()) == ""
+
+
+def test_a_large_tensor_has_the_keys_of_its_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = RNG.normal(0, 0.05, 1000).astype(np.float16).astype(np.float64)
+    whole = list(keys(values.view(np.uint8), "f64"))
+    monkeypatch.setattr("analysis.twins.PIECE", 97)
+    assert list(keys(values.view(np.uint8), "f64")) == whole
+    assert [key[0] for key in whole] == ["f64", "f32", "f16"]
