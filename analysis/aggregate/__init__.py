@@ -12,7 +12,19 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis import tables
-from analysis.aggregate import accuracy, composition, hash_dedup, inventory, parameters, values, waterfall
+from analysis.aggregate import (
+    accuracy,
+    composition,
+    deltas,
+    hash_dedup,
+    inventory,
+    parameters,
+    relatives,
+    resemblance,
+    twins,
+    values,
+    waterfall,
+)
 from analysis.manifest import Manifest
 from analysis.provenance import versions
 from analysis.shard_index import ShardIndex
@@ -29,6 +41,10 @@ TOPICS: tuple[Callable[[ShardIndex, Frames], Frames], ...] = (
     parameters.tables,
     hash_dedup.tables,
     values.tables,
+    relatives.tables,
+    deltas.tables,
+    twins.tables,
+    resemblance.tables,
     composition.tables,
     waterfall.tables,
     accuracy.tables,

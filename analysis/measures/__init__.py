@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from analysis.measures import accuracy, composition, equal_parameters, hash_dedup, parameters, similarity
+from analysis.measures import (
+    accuracy,
+    chunk_features,
+    composition,
+    deltas,
+    equal_parameters,
+    hash_dedup,
+    parameters,
+    relatives,
+    resemblance,
+    similarity,
+    tensor_codes,
+    twin_keys,
+    twins,
+)
 from analysis.measures.base import AnyMeasure
 
 _ALL: tuple[AnyMeasure, ...] = (
@@ -11,6 +25,13 @@ _ALL: tuple[AnyMeasure, ...] = (
     composition.MEASURE,
     similarity.MEASURE,
     equal_parameters.MEASURE,
+    tensor_codes.MEASURE,
+    twin_keys.MEASURE,
+    chunk_features.MEASURE,
+    relatives.MEASURE,
+    deltas.MEASURE,
+    twins.MEASURE,
+    resemblance.MEASURE,
     *accuracy.MEASURES,
 )
 
