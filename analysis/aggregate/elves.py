@@ -1,0 +1,123 @@
+"""Elves beside its peers, over a study: sums by model, method, setting, bound, role and dtype."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.shard_index import ShardIndex
+from analysis.tables import Table, frame, tidy
+from analysis.tables.elves import ELVES_INPUTS, TABLES
+
+MEASURE = "elves"
+LAYER = ["family", "model", "file", "number"]
+GROUP = ["family", "model", "codec", "setting", "step", "eligible", "role", "dtype"]
+LOSSLESS = -1
+"""Stands in the column `step` for no loss at all."""
+
+_SUMS = ["n_params", "bytes_in", "bytes_out", "bytes_in_once", "bytes_out_once", "n_changed", "n_nonzero", "n_zeroed",
+         "n_beyond", "sum_sq", "sum_sq_error"]  # fmt: skip
+
+
+def tables(index: ShardIndex, made: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:  # noqa: ARG001
+    """The tables of `analysis.tables.elves`."""
+    if MEASURE not in index.manifest.measures:
+        return {table.name: frame(table, []) for table in TABLES}
+    layers = _layers(index)
+    inputs = _inputs(index)
+    found = {
+        "elves": _elves(index, layers, inputs),
+        "choices": _choices(index, layers),
+        "elves_inputs": inputs,
+        "elves_files": index.rows(MEASURE, "file"),
+    }
+    return {table.name: _typed(table, found[table.name], index.manifest.measures[MEASURE]) for table in TABLES}
+
+
+def _typed(table: Table, data: pd.DataFrame, version: int) -> pd.DataFrame:
+    return tidy(table, data.assign(method_version=version)) if len(data) else frame(table, [])
+
+
+def _layers(index: ShardIndex) -> pd.DataFrame:
+    """Every layer; `first` says that no layer before it in its family has the same bytes, dtype and shape."""
+    layers = index.rows(MEASURE, "layers")
+    if layers.empty:
+        return layers.assign(first=False)
+    layers = layers.sort_values(["family", "derived", "model", "file", "number"], kind="stable", ignore_index=True)
+    scope = layers["family"].mask(layers["derived"], layers["model"])
+    return layers.assign(first=~pd.DataFrame({"scope": scope, "digest": layers["digest"]}).duplicated())
+
+
+def _inputs(index: ShardIndex) -> pd.DataFrame:
+    """The same for every file that was measured with the same packages."""
+    rows = index.rows(MEASURE, "inputs")
+    return rows.drop(columns=["family", "model", "file", "derived"]).drop_duplicates(ELVES_INPUTS.key)
+
+
+def _elves(index: ShardIndex, layers: pd.DataFrame, inputs: pd.DataFrame) -> pd.DataFrame:
+    coded = index.rows(MEASURE, "coded")
+    if layers.empty:
+        return pd.DataFrame()
+    rows = layers.merge(coded.drop(columns="derived"), on=LAYER) if len(coded) else layers.head(0)
+    data = _summed(pd.concat([rows, _exact(layers)], ignore_index=True))
+    versions = (inputs["package"] + " " + inputs["version"]).groupby(inputs["codec"]).first() if len(inputs) else {}
+    bound = np.where(data["step"] > 0, 2.0 ** -data["step"].abs().astype("float64"), np.nan)
+    data = data.assign(
+        error_bound=np.where(data["step"] == LOSSLESS, 0.0, bound),
+        version=data["codec"].map(versions),
+        kept_bound=(data["n_beyond"] == 0).astype("boolean").mask(data["step"] == 0),
+    )
+    return pd.concat([data, _container(index)], ignore_index=True)
+
+
+def _exact(layers: pd.DataFrame) -> pd.DataFrame:
+    """Every layer without loss."""
+    nothing = dict.fromkeys(["n_changed", "n_zeroed", "n_beyond", "max_abs_error", "sum_sq_error"], 0)
+    return layers.assign(
+        codec="lossless",
+        setting="per tensor",
+        step=LOSSLESS,
+        bytes_out=layers["bytes_lossless"],
+        refused=False,
+        **nothing,
+    )
+
+
+def _summed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Sums over layers, in the order of the layers, so that floats come out the same every time."""
+    rows = rows.assign(
+        bytes_in_once=rows["bytes_in"].where(rows["first"], 0),
+        bytes_out_once=rows["bytes_out"].where(rows["first"], 0),
+        n_nonzero=rows["n_nonzero"].fillna(0).astype("int64"),
+        sum_sq=rows["sum_sq"].fillna(0.0),
+    ).sort_values([*GROUP, "file", "number"], kind="stable")
+    groups = rows.groupby(GROUP, as_index=False)
+    data = groups[_SUMS].sum()
+    others = groups.agg(
+        n_layers=("number", "size"), n_refused=("refused", "sum"), max_abs_error=("max_abs_error", "max")
+    )
+    data = data.merge(others, on=GROUP)
+    return data.assign(
+        rmse=np.sqrt(data["sum_sq_error"] / data["n_params"]), rms=np.sqrt(data["sum_sq"] / data["n_params"])
+    )
+
+
+def _container(index: ShardIndex) -> pd.DataFrame:
+    """What is in no layer, by model."""
+    files = index.rows(MEASURE, "file").rename(columns={"bytes_in": "bytes_file"})
+    columns = {"bytes_in": "bytes_rest", "bytes_out": "bytes_container"}
+    data = files.groupby(["family", "model"], as_index=False).agg(**{k: (v, "sum") for k, v in columns.items()})
+    counts = ("n_layers", "n_refused", "n_params", "n_changed", "n_nonzero", "n_zeroed", "n_beyond")
+    return data.assign(
+        codec="container", setting="per file", error_bound=0.0, eligible=False, role="", dtype="", version="",
+        bytes_in_once=data["bytes_in"], bytes_out_once=data["bytes_out"], kept_bound=True,
+        max_abs_error=0.0, rmse=0.0, rms=0.0, **dict.fromkeys(counts, 0),
+    )  # fmt: skip
+
+
+def _choices(index: ShardIndex, layers: pd.DataFrame) -> pd.DataFrame:
+    """Of the part at the published bound alone: shards of other bounds have no such table."""
+    chosen = index.rows(MEASURE, "choices")
+    if chosen.empty:
+        return chosen
+    return layers.merge(chosen.drop(columns="derived"), on=LAYER).rename(columns={"name": "layer"})
