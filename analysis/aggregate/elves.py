@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis.aggregate.elves_steps import ablation
 from analysis.shard_index import ShardIndex
 from analysis.tables import Table, frame, tidy
 from analysis.tables.elves import ELVES_INPUTS, TABLES
@@ -30,6 +31,8 @@ def tables(index: ShardIndex, made: dict[str, pd.DataFrame]) -> dict[str, pd.Dat
         "choices": _choices(index, layers),
         "elves_inputs": inputs,
         "elves_files": index.rows(MEASURE, "file"),
+        "elves_floor": _floor(index, layers),
+        "elves_steps": ablation(layers, index.rows(MEASURE, "sizes"), index.rows(MEASURE, "file")),
     }
     return {table.name: _typed(table, found[table.name], index.manifest.measures[MEASURE]) for table in TABLES}
 
@@ -60,7 +63,9 @@ def _elves(index: ShardIndex, layers: pd.DataFrame, inputs: pd.DataFrame) -> pd.
         return pd.DataFrame()
     rows = layers.merge(coded.drop(columns="derived"), on=LAYER) if len(coded) else layers.head(0)
     data = _summed(pd.concat([rows, _exact(layers)], ignore_index=True))
-    versions = (inputs["package"] + " " + inputs["version"]).groupby(inputs["codec"]).first() if len(inputs) else {}
+    versions = (
+        dict(zip(inputs["codec"], inputs["package"] + " " + inputs["version"], strict=True)) if len(inputs) else {}
+    )
     bound = np.where(data["step"] > 0, 2.0 ** -data["step"].abs().astype("float64"), np.nan)
     data = data.assign(
         error_bound=np.where(data["step"] == LOSSLESS, 0.0, bound),
@@ -121,3 +126,12 @@ def _choices(index: ShardIndex, layers: pd.DataFrame) -> pd.DataFrame:
     if chosen.empty:
         return chosen
     return layers.merge(chosen.drop(columns="derived"), on=LAYER).rename(columns={"name": "layer"})
+
+
+def _floor(index: ShardIndex, layers: pd.DataFrame) -> pd.DataFrame:
+    rows = index.rows(MEASURE, "floor")
+    if rows.empty:
+        return rows
+    data = layers.merge(rows.drop(columns="derived"), on=LAYER).sort_values(["step", *LAYER], kind="stable")
+    summed = data.groupby(["family", "model", "step"], as_index=False)[["n_params", "bits", "bits_plug_in"]].sum()
+    return summed.assign(error_bound=2.0 ** -summed["step"].astype("float64"))

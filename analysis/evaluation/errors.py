@@ -45,13 +45,13 @@ def errors(before: Values, after: Values, dtype: str, bound: float) -> Errors:
 
 @kernel
 def _compare(before: Any, after: Any, changed: Any, bound: Any) -> Any:
-    largest = squares = np.float64(0)
+    largest: Any = np.float64(0)
+    squares = np.float64(0)
     n_zeroed = n_beyond = 0
     for i in range(before.size):
         if changed[i]:
-            error = abs(np.float64(before[i]) - np.float64(after[i]))
-            if np.isnan(error):
-                error = np.inf
+            difference = abs(np.float64(before[i]) - np.float64(after[i]))
+            error = np.inf if np.isnan(difference) else difference
             largest = max(largest, error)
             squares += error * error
             n_beyond += error > bound

@@ -27,13 +27,13 @@ _COUNT = 64
 
 def samples() -> dict[str, NDArray[np.float32]]:
     """One value, or one kind of value among 63 ordinary weights."""
-    odd = {
+    odd: dict[str, float] = {
         "ordinary weights": 0.01,
         "NaN": np.nan,
         "infinity": np.inf,
         "negative zero": -0.0,
         "subnormal": 1e-40,
-        "largest float": np.finfo(np.float32).max,
+        "largest float": float(np.finfo(np.float32).max),
     }
     weights = (np.random.default_rng(0).standard_normal(_COUNT) * 0.05).astype(np.float32)
     made = {name: weights.copy() for name in odd}
@@ -45,7 +45,7 @@ def samples() -> dict[str, NDArray[np.float32]]:
 def input_rows(method: str) -> list[dict[str, object]]:
     """One row for each sample; one row that says so when the peer is not installed."""
     package, version = package_of(method)
-    about = {"codec": method, "package": package, "version": version or ""}
+    about: dict[str, object] = {"codec": method, "package": package, "version": version or ""}
     if version is None:
         return [about | {"input": "", "outcome": "not installed", "detail": f"pip install {package} adds it"}]
     step = OWN if method in OWN_BOUND else PUBLISHED

@@ -107,4 +107,38 @@ ELVES_FILES = Table(
     ),
 )
 
-TABLES = (ELVES, CHOICES, ELVES_INPUTS, ELVES_FILES)
+ELVES_FLOOR = Table(
+    "elves_floor",
+    "the codes of all eligible layers of one model at one bound: how few bits coders of single codes could take",
+    ("family", "model", "error_bound"),
+    (
+        FAMILY,
+        MODEL,
+        BOUND,
+        Column("n_params", "count", "codes: one a parameter"),
+        Column("bits", "number", "order-0 entropy, layer by layer: bins of 16 codes, Miller-Madow, place in the bin"),
+        Column("bits_plug_in", "number", "the same by frequencies alone: biased low, most where values are few"),
+        METHOD_VERSION,
+    ),
+)
+
+ELVES_STEPS = Table(
+    "elves_steps",
+    "one model as Elves would keep it with one of its steps alone, or without it, at the published bound",
+    ("family", "model", "step", "how"),
+    (
+        FAMILY,
+        MODEL,
+        Column(
+            "step",
+            "text",
+            "dedup (identical layers of the family once), a codec of elf.codecs, lossy (elf and steps), all",
+        ),
+        Column("how", "text", "alone (nothing else but layers as they are) or left out (everything else)"),
+        Column("bytes_in", "bytes", "bytes of the model as stored"),
+        Column("bytes_out", "bytes", "coded bytes, the container included; each codec tried on each layer as a whole"),
+        METHOD_VERSION,
+    ),
+)
+
+TABLES = (ELVES, CHOICES, ELVES_INPUTS, ELVES_FILES, ELVES_FLOOR, ELVES_STEPS)

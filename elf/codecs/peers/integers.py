@@ -40,7 +40,7 @@ class Integers(Peer):
         safe = np.where(scales > 0, scales, np.float32(1))
         codes = np.clip(np.rint(rows / safe[:, None]), -self._top, self._top).astype(self._kind).reshape(-1)
         body = encode_best(codes, self._name) if self.coded else codes.tobytes()
-        return scales.tobytes() + body
+        return bytes(scales.tobytes() + body)
 
     def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         count = self._rows(out.size)

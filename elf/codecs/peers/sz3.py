@@ -69,4 +69,4 @@ def _settings(bins: int) -> str:
 
 
 def _native(values: Values) -> Values:
-    return np.require(values, requirements="CA")
+    return np.require(values, requirements=["C", "A"])

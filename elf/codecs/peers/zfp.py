@@ -26,7 +26,7 @@ class Zfp(Peer):
     def encode(self, values: Values, dtype: str) -> bytes:
         import zfpy
 
-        array = np.require(values, requirements="CA").reshape(matrix(self.shape) or values.shape)
+        array = np.require(values, requirements=["C", "A"]).reshape(matrix(self.shape) or values.shape)
         return bytes(zfpy.compress_numpy(array, tolerance=2.0**-self.step))
 
     def decode(self, data: memoryview, out: Values, dtype: str) -> None:
