@@ -151,9 +151,7 @@ def by_role(results: Results, bound: float = PUBLISHED) -> pd.DataFrame:
     lossy = data[(data["codec"] == "everything") & np.isclose(data["error_bound"], bound)]
     found = _summed(lossy, ["role", "eligible"])
     kept = data[(data["codec"] == "lossless") & (data["dtype"] == "f32")]
-    kept = (
-        kept.groupby(["role", "eligible"], as_index=False)["bytes_out"].sum().rename(columns={"bytes_out": "lossless"})
-    )
+    kept = kept.groupby(["role", "eligible"], as_index=False).agg(lossless=("bytes_out", "sum"))
     found = found.merge(kept, on=["role", "eligible"])
     return found.assign(
         relative_error=found["rmse"] / found["rms"], zeroed=found["n_zeroed"] / found["n_nonzero"],
@@ -167,22 +165,19 @@ def destroyed(results: Results) -> pd.DataFrame:
     Columns: rule, whole_in, whole_out_once, ratio_once.
     """
     data = rows(results)
-    exact_ = data[data["codec"].isin(["lossless", "container"])]
+    kept = data[data["codec"].isin(["lossless", "container"])]
     forced = data[data["codec"] == "everything"]
-    f32 = data["dtype"] == "f32"
+    spared = (kept["dtype"] != "f32") | (kept["role"] == "optimizer")
     rules = {
-        "nothing lossy": (exact_, forced.head(0)),
-        "eligible weights lossy (the rule)": (exact_[~exact_["eligible"]], forced[forced["eligible"]]),
-        "all f32 weights, norms and biases lossy": (
-            exact_[~f32 | (exact_["role"] == "optimizer")],
-            forced[forced["role"] != "optimizer"],
-        ),
-        "every f32 layer lossy, optimizer state too": (exact_[~f32], forced),
+        "nothing lossy": (kept, forced.head(0)),
+        "eligible weights lossy (the rule)": (kept[~kept["eligible"]], forced[forced["eligible"]]),
+        "all f32 layers lossy but optimizer state": (kept[spared], forced[forced["role"] != "optimizer"]),
+        "every f32 layer lossy, optimizer state too": (kept[kept["dtype"] != "f32"], forced),
     }
     found = [
-        [rule, float(kept["bytes_in"].sum() + lossy["bytes_in"].sum()),
-         float(kept["bytes_out_once"].sum() + lossy["bytes_out_once"].sum())]
-        for rule, (kept, lossy) in rules.items()
+        [rule, float(exactly["bytes_in"].sum() + lossy["bytes_in"].sum()),
+         float(exactly["bytes_out_once"].sum() + lossy["bytes_out_once"].sum())]
+        for rule, (exactly, lossy) in rules.items()
     ]  # fmt: skip
     frame = pd.DataFrame(found, columns=pd.Index(["rule", "whole_in", "whole_out_once"]))
     return frame.assign(ratio_once=frame["whole_in"] / frame["whole_out_once"])
