@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from analysis.aggregate.elves_steps import ablation
 from analysis.shard_index import ShardIndex
 from analysis.tables import Table, frame, tidy
-from analysis.tables.elves import ELVES_INPUTS, TABLES
+from analysis.tables.elves import ELVES_INPUTS, ELVES_PUBLISHED, TABLES
 
 MEASURE = "elves"
+FAMILY = "elves_family"
 LAYER = ["family", "model", "file", "number"]
 GROUP = ["family", "model", "codec", "setting", "step", "eligible", "role", "dtype"]
 LOSSLESS = -1
@@ -22,8 +24,12 @@ _SUMS = ["n_params", "bytes_in", "bytes_out", "bytes_in_once", "bytes_out_once",
 
 def tables(index: ShardIndex, made: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:  # noqa: ARG001
     """The tables of `analysis.tables.elves`."""
+    published = {
+        ELVES_PUBLISHED.name: _typed(ELVES_PUBLISHED, _published(index), index.manifest.measures.get(FAMILY, 0))
+    }
     if MEASURE not in index.manifest.measures:
-        return {table.name: frame(table, []) for table in TABLES}
+        return {table.name: frame(table, []) for table in TABLES} | published
+    version = index.manifest.measures[MEASURE]
     layers = _layers(index)
     inputs = _inputs(index)
     found = {
@@ -34,7 +40,9 @@ def tables(index: ShardIndex, made: dict[str, pd.DataFrame]) -> dict[str, pd.Dat
         "elves_floor": _floor(index, layers),
         "elves_steps": ablation(layers, index.rows(MEASURE, "sizes"), index.rows(MEASURE, "file")),
     }
-    return {table.name: _typed(table, found[table.name], index.manifest.measures[MEASURE]) for table in TABLES}
+    return {
+        table.name: _typed(table, found[table.name], version) for table in TABLES if table.name in found
+    } | published
 
 
 def _typed(table: Table, data: pd.DataFrame, version: int) -> pd.DataFrame:
@@ -135,3 +143,17 @@ def _floor(index: ShardIndex, layers: pd.DataFrame) -> pd.DataFrame:
     data = layers.merge(rows.drop(columns="derived"), on=LAYER).sort_values(["step", *LAYER], kind="stable")
     summed = data.groupby(["family", "model", "step"], as_index=False)[["n_params", "bits", "bits_plug_in"]].sum()
     return summed.assign(error_bound=2.0 ** -summed["step"].astype("float64"))
+
+
+def _published(index: ShardIndex) -> pd.DataFrame:
+    """The rows of every group, with the names of its files put back."""
+    families = {model.model: model.family for model in index.manifest.models}
+    frames = []
+    for group, folder in index.groups(FAMILY):
+        if "published" in index.tables(folder):
+            rows = pq.read_table(folder / "published.parquet").to_pandas()
+            names = (
+                pd.DataFrame(group.files, columns=pd.Index(["model", "file"])).loc[rows["index"]].reset_index(drop=True)
+            )
+            frames.append(rows.assign(model=names["model"], file=names["file"], family=names["model"].map(families)))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
