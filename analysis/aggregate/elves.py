@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.aggregate.elves_steps import ablation
@@ -13,6 +14,7 @@ from analysis.tables.elves import ELVES_INPUTS, ELVES_PUBLISHED, TABLES
 
 MEASURE = "elves"
 FAMILY = "elves_family"
+EMITTED = ("layers", "coded", "choices", "inputs", "file", "floor", "sizes")
 LAYER = ["family", "model", "file", "number"]
 GROUP = ["family", "model", "codec", "setting", "step", "eligible", "role", "dtype"]
 LOSSLESS = -1
@@ -30,15 +32,15 @@ def tables(index: ShardIndex, made: dict[str, pd.DataFrame]) -> dict[str, pd.Dat
     if MEASURE not in index.manifest.measures:
         return {table.name: frame(table, []) for table in TABLES} | published
     version = index.manifest.measures[MEASURE]
-    layers = _layers(index)
-    inputs = _inputs(index)
+    rows = read_all(index)
+    layers, inputs, files = _layers(rows["layers"]), _inputs(rows["inputs"]), rows["file"]
     found = {
-        "elves": _elves(index, layers, inputs),
-        "choices": _choices(index, layers),
+        "elves": _elves(rows["coded"], layers, inputs, files),
+        "choices": _choices(rows["choices"], layers),
         "elves_inputs": inputs,
-        "elves_files": index.rows(MEASURE, "file"),
-        "elves_floor": _floor(index, layers),
-        "elves_steps": ablation(layers, index.rows(MEASURE, "sizes"), index.rows(MEASURE, "file")),
+        "elves_files": files,
+        "elves_floor": _floor(rows["floor"], layers),
+        "elves_steps": ablation(layers, rows["sizes"], files),
     }
     return {
         table.name: _typed(table, found[table.name], version) for table in TABLES if table.name in found
@@ -49,24 +51,36 @@ def _typed(table: Table, data: pd.DataFrame, version: int) -> pd.DataFrame:
     return tidy(table, data.assign(method_version=version)) if len(data) else frame(table, [])
 
 
-def _layers(index: ShardIndex) -> pd.DataFrame:
+def read_all(index: ShardIndex) -> dict[str, pd.DataFrame]:
+    """Every table of every shard of the measure, with family, model, file and derived: thousands of shards."""
+    found: dict[str, list[pa.Table]] = {name: [] for name in EMITTED}
+    for model, file, folder in index.measured(MEASURE):
+        names = {"family": model.family, "model": model.model, "file": file.file, "derived": model.derived}
+        for name in sorted(index.tables(folder) & set(EMITTED)):
+            rows = pq.ParquetFile(folder / f"{name}.parquet").read()
+            for column, value in names.items():
+                rows = rows.append_column(column, pa.array([value] * rows.num_rows))
+            found[name].append(rows)
+    return {name: pa.concat_tables(tables).to_pandas() if tables else pd.DataFrame() for name, tables in found.items()}
+
+
+def _layers(layers: pd.DataFrame) -> pd.DataFrame:
     """Every layer; `first` says that no layer before it in its family has the same bytes, dtype and shape."""
-    layers = index.rows(MEASURE, "layers")
     if layers.empty:
-        return layers.assign(first=False)
+        return layers
     layers = layers.sort_values(["family", "derived", "model", "file", "number"], kind="stable", ignore_index=True)
     scope = layers["family"].mask(layers["derived"], layers["model"])
     return layers.assign(first=~pd.DataFrame({"scope": scope, "digest": layers["digest"]}).duplicated())
 
 
-def _inputs(index: ShardIndex) -> pd.DataFrame:
+def _inputs(rows: pd.DataFrame) -> pd.DataFrame:
     """The same for every file that was measured with the same packages."""
-    rows = index.rows(MEASURE, "inputs")
+    if rows.empty:
+        return rows
     return rows.drop(columns=["family", "model", "file", "derived"]).drop_duplicates(ELVES_INPUTS.key)
 
 
-def _elves(index: ShardIndex, layers: pd.DataFrame, inputs: pd.DataFrame) -> pd.DataFrame:
-    coded = index.rows(MEASURE, "coded")
+def _elves(coded: pd.DataFrame, layers: pd.DataFrame, inputs: pd.DataFrame, files: pd.DataFrame) -> pd.DataFrame:
     if layers.empty:
         return pd.DataFrame()
     rows = layers.merge(coded.drop(columns="derived"), on=LAYER) if len(coded) else layers.head(0)
@@ -80,7 +94,7 @@ def _elves(index: ShardIndex, layers: pd.DataFrame, inputs: pd.DataFrame) -> pd.
         version=data["codec"].map(versions),
         kept_bound=(data["n_beyond"] == 0).astype("boolean").mask(data["step"] == 0),
     )
-    return pd.concat([data, _container(index)], ignore_index=True)
+    return pd.concat([data, _container(files)], ignore_index=True)
 
 
 def _exact(layers: pd.DataFrame) -> pd.DataFrame:
@@ -115,11 +129,10 @@ def _summed(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _container(index: ShardIndex) -> pd.DataFrame:
+def _container(files: pd.DataFrame) -> pd.DataFrame:
     """What is in no layer, by model."""
-    files = index.rows(MEASURE, "file").rename(columns={"bytes_in": "bytes_file"})
-    columns = {"bytes_in": "bytes_rest", "bytes_out": "bytes_container"}
-    data = files.groupby(["family", "model"], as_index=False).agg(**{k: (v, "sum") for k, v in columns.items()})
+    sums = files.groupby(["family", "model"], as_index=False)[["bytes_rest", "bytes_container"]].sum()
+    data = sums.rename(columns={"bytes_rest": "bytes_in", "bytes_container": "bytes_out"})
     counts = ("n_layers", "n_refused", "n_params", "n_changed", "n_nonzero", "n_zeroed", "n_beyond")
     return data.assign(
         codec="container", setting="per file", error_bound=0.0, eligible=False, role="", dtype="", version="",
@@ -128,16 +141,14 @@ def _container(index: ShardIndex) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def _choices(index: ShardIndex, layers: pd.DataFrame) -> pd.DataFrame:
+def _choices(chosen: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
     """Of the part at the published bound alone: shards of other bounds have no such table."""
-    chosen = index.rows(MEASURE, "choices")
     if chosen.empty:
         return chosen
     return layers.merge(chosen.drop(columns="derived"), on=LAYER).rename(columns={"name": "layer"})
 
 
-def _floor(index: ShardIndex, layers: pd.DataFrame) -> pd.DataFrame:
-    rows = index.rows(MEASURE, "floor")
+def _floor(rows: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
     if rows.empty:
         return rows
     data = layers.merge(rows.drop(columns="derived"), on=LAYER).sort_values(["step", *LAYER], kind="stable")

@@ -8,7 +8,7 @@ that a peer refuses, or on which it fails, is kept as it is and counted.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ from elf.codecs.peers.base import Peer
 from elf.codecs.varint import varint
 from elf.errors import ElfError
 from elf.payload import Head
+from elf.tensor import DTYPES
 
 CODED = pa.schema(
     [
@@ -38,6 +39,9 @@ CODED = pa.schema(
         ("n_beyond", pa.int64()),
     ]
 )
+
+STREAM_BYTES = 1 << 26
+"""Layers that are put one after another come in streams of at most so many bytes; a larger layer is one by itself."""
 
 _CHECKSUMS = 20
 """Bytes of a frame behind its head: length and checksum of one block, checksum of the head."""
@@ -94,7 +98,7 @@ def _each(subject: Subject, setting: Setting, step: int) -> Iterator[Row]:
         if layer is first:
             made[layer.number] = _alone(subject.values(layer), layer, setting, step)
         known = made[first.number]
-        yield Row(layer.number, setting.name, step, known.bytes_out, known.refused, known.errors)
+        yield replace(known, number=layer.number)
 
 
 def _alone(values: Values, layer: Layer, setting: Setting, step: int) -> Row:
@@ -124,29 +128,41 @@ def frame_bytes(codec: Peer, dtype: str, shape: tuple[int, ...], count: int) -> 
 
 
 def _together(subject: Subject, setting: Setting, step: int) -> Iterator[Row]:
-    """One stream for each dtype."""
+    """Streams of one dtype and at most STREAM_BYTES each, so that memory is not bounded by the file."""
     for dtype in sorted({layer.tensor.dtype for layer in subject.eligible}):
         pairs = list(subject.once([layer for layer in subject.eligible if layer.tensor.dtype == dtype]))
-        yield from _stream(subject, pairs, setting, step)
+        rows: dict[int, Row] = {}
+        for own in _streams([layer for layer, first in pairs if layer is first]):
+            rows |= _stream(subject, own, setting, step)
+        for layer, first in pairs:
+            yield replace(rows[first.number], number=layer.number)
 
 
-def _stream(subject: Subject, pairs: list[tuple[Layer, Layer]], setting: Setting, step: int) -> Iterator[Row]:
-    own = [layer for layer, first in pairs if layer is first]
+def _streams(layers: list[Layer]) -> Iterator[list[Layer]]:
+    stream: list[Layer] = []
+    for layer in layers:
+        if stream and sum(other.tensor.nbytes for other in [*stream, layer]) > STREAM_BYTES:
+            yield stream
+            stream = []
+        stream.append(layer)
+    yield stream
+
+
+def _stream(subject: Subject, own: list[Layer], setting: Setting, step: int) -> dict[int, Row]:
     dtype = own[0].tensor.dtype
-    values = np.concatenate([subject.values(layer) for layer in own])
+    ends = np.cumsum([layer.tensor.n_params for layer in own])
+    values = np.empty(int(ends[-1]), DTYPES[dtype].numpy)
+    for layer, end in zip(own, ends, strict=True):
+        values[end - layer.tensor.n_params : end] = subject.values(layer)
     made = coded(setting.codec, values, dtype)
     if made is None:
-        yield from (_kept(layer, setting, step) for layer, _ in pairs)
-        return
+        return {layer.number: _kept(layer, setting, step) for layer in own}
     shapes = sum(len(varint(number)) for layer in own for number in (len(layer.tensor.shape), *layer.tensor.shape))
     total = made[0] + frame_bytes(setting.codec, dtype, (values.size,), values.size) + shapes
-    rows, at = {}, 0
-    for layer in own:
-        stop = at + layer.tensor.n_params
-        share = total * stop // values.size - total * at // values.size
-        found = errors(values[at:stop], made[1][at:stop], dtype, bound_of(step))
+    rows = {}
+    for layer, end in zip(own, ends.tolist(), strict=True):
+        start = end - layer.tensor.n_params
+        share = total * end // values.size - total * start // values.size
+        found = errors(values[start:end], made[1][start:end], dtype, bound_of(step))
         rows[layer.number] = Row(layer.number, setting.name, step, share, errors=found)
-        at = stop
-    for layer, first in pairs:
-        row = rows[first.number]
-        yield Row(layer.number, setting.name, step, row.bytes_out, errors=row.errors)
+    return rows

@@ -145,12 +145,12 @@ def distance_bytes(values: Values) -> int:
         gaps = np.diff(keys)
         distances = gaps[keys[1:] >> np.uint64(32) == keys[:-1] >> np.uint64(32)]
     lengths = int(np.frexp(distances.astype(np.float64))[1].sum(dtype=np.int64))
-    distinct = values.size - distances.size
-    return distinct * values.itemsize + -(-(values.size + 5 * distances.size + lengths) // 8)
+    distinct = int(values.size - distances.size)
+    return distinct * values.itemsize + -(-int(values.size + 5 * distances.size + lengths) // 8)
 
 
 def _distance(values: Values, dtype: str) -> bytes:
-    return Distance().encode(values, dtype)
+    return bytes(Distance().encode(values, dtype))
 
 
 def tar_zstd(sections: Iterable[Section]) -> int:

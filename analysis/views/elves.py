@@ -236,3 +236,61 @@ def chosen(results: Results) -> pd.DataFrame:
     """Bytes in and out by the codec that Elves chose, by role."""
     data = results.choices[results.choices["model"].isin(results.originals["model"])]
     return data.groupby(["codec", "role"], as_index=False)[["bytes_in", "bytes_out"]].sum()
+
+
+def published(results: Results) -> pd.DataFrame:
+    """The published pipeline over the study: `counted` (as it was, or corrected), whole_in, whole_out, ratio."""
+    data = results.elves_published[results.elves_published["model"].isin(results.originals["model"])]
+    size_in = float(data["bytes_in"].sum())
+    found = [
+        [name, size_in, float(data[column].sum())]
+        for name, column in (("as it was", "bytes_as_was"), ("corrected", "bytes_corrected"))
+        if len(data)
+    ]
+    frame = pd.DataFrame(found, columns=pd.Index(["counted", "whole_in", "whole_out"]))
+    return frame.assign(ratio=frame["whole_in"] / frame["whole_out"])
+
+
+def lossless_peers(results: Results) -> pd.DataFrame:
+    """Lossless methods over whole files and over layers, where the study measured them: ratio, the best first.
+
+    Columns: granularity, transform, codec, params, ratio. Layers are completed with the bytes in no layer.
+    """
+    columns = ["granularity", "transform", "codec", "params"]
+    data = results.tables.get(
+        "compression", pd.DataFrame(columns=pd.Index([*columns, "model", "bytes_in", "bytes_out"]))
+    )
+    data = data[data["model"].isin(results.originals["model"])]
+    sums = data.groupby(columns, as_index=False)[["bytes_in", "bytes_out"]].sum()
+    rest = float(sums.loc[sums["granularity"] == "rest", "bytes_in"].sum())
+    sums = sums[sums["granularity"].isin(["file", "layer"])]
+    added = (sums["granularity"] == "layer") * rest
+    ratio = (sums["bytes_in"] + added).astype("float64") / (sums["bytes_out"] + added).astype("float64")
+    found = sums.assign(ratio=ratio)[[*columns, "ratio"]]
+    return found.sort_values("ratio", ascending=False, kind="stable", ignore_index=True)
+
+
+def broken(results: Results) -> pd.DataFrame:
+    """Every method, setting and bound that moved a value of a real model beyond the bound it was asked to keep."""
+    found = methods(results)
+    return found[found["n_beyond"] > 0].reset_index(drop=True)
+
+
+def versions(results: Results) -> dict[str, str]:
+    """Package and version that coded each method; empty for ours."""
+    data = results.elves.drop_duplicates("codec")
+    return dict(zip(data["codec"].astype(str), data["version"].astype(str), strict=True))
+
+
+def timings(results: Results) -> pd.DataFrame:
+    """What `analysis.bench.elves_peers` measured on this machine; empty when it did not.
+
+    Columns: method, setting, threads, n_bytes, ratio, compress and decompress (MB/s of original bytes, medians).
+    """
+    local = results.folder.parent if results.folder.name == "tables" else results.folder / "local"
+    path = local / TIMINGS
+    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=pd.Index(TIMED))
+
+
+TIMINGS = "timings.csv"
+TIMED = ["method", "setting", "threads", "n_bytes", "ratio", "compress", "decompress"]

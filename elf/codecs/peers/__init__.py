@@ -12,11 +12,18 @@ from elf.codecs.peers.sz3 import Sz3
 from elf.codecs.peers.uniform import Uniform
 from elf.codecs.peers.zfp import Zfp
 
-_LOSSY: tuple[type[Peer], ...] = (
-    Sz3, Zfp, Quantized, Uniform, BitRound, Published, CastBf16, CastF16, Int8, Int16,
-)  # fmt: skip
-
-_ALL: tuple[type[Peer], ...] = (*_LOSSY,)
+_ALL: tuple[type[Peer], ...] = (
+    Sz3,
+    Zfp,
+    Quantized,
+    Uniform,
+    BitRound,
+    Published,
+    CastBf16,
+    CastF16,
+    Int8,
+    Int16,
+)
 
 PEERS: dict[str, type[Peer]] = {peer.name: peer for peer in _ALL}
 """Every peer by its name."""

@@ -44,7 +44,7 @@ class Sz3(Peer):
     def decode(self, data: memoryview, out: Values, dtype: str) -> None:
         from pysz import sz
 
-        restored, _ = sz.decompress(np.frombuffer(data, np.uint8).copy(), out.dtype, self.shape or out.shape)
+        restored, _ = sz.decompress(np.frombuffer(data, np.uint8), out.dtype, self.shape or out.shape)
         out[:] = restored.reshape(-1)
 
     def _config(self) -> Any:
