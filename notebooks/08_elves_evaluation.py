@@ -87,11 +87,11 @@ footnote = view.at(view.defaults(study), view.PUBLISHED)
 shown(footnote[["codec", "setting", "ratio_once", "ratio"]].rename(columns=columns), "defaults", ratios)
 
 # %% [markdown]
-# f32 weights alone, identical ones once:
+# f32 weights alone. *unique*: identical layers once in what comes in and in what comes out; *once*: in what comes out.
 
 # %%
 weights = view.f32_weights(study).sort_values("ratio_once", ascending=False)
-shown(weights[["codec", "setting", "ratio_once"]].rename(columns=columns), "weights", ratios)
+shown(weights[["codec", "setting", "ratio_once", "ratio", "ratio_unique"]].rename(columns=columns | {"ratio_unique": "unique"}), "weights", ratios | {"unique": "{:.3f}"})
 
 # %% [markdown]
 # ## The claims

@@ -33,7 +33,7 @@ def tables(index: ShardIndex, made: dict[str, pd.DataFrame]) -> dict[str, pd.Dat
         return {table.name: frame(table, []) for table in TABLES} | published
     version = index.manifest.measures[MEASURE]
     rows = read_all(index)
-    layers, inputs, files = _layers(rows["layers"]), _inputs(rows["inputs"]), rows["file"]
+    layers, inputs, files = with_first(rows["layers"]), _inputs(rows["inputs"]), rows["file"]
     found = {
         "elves": _elves(rows["coded"], layers, inputs, files),
         "choices": _choices(rows["choices"], layers),
@@ -64,7 +64,7 @@ def read_all(index: ShardIndex) -> dict[str, pd.DataFrame]:
     return {name: pa.concat_tables(tables).to_pandas() if tables else pd.DataFrame() for name, tables in found.items()}
 
 
-def _layers(layers: pd.DataFrame) -> pd.DataFrame:
+def with_first(layers: pd.DataFrame) -> pd.DataFrame:
     """Every layer; `first` says that no layer before it in its family has the same bytes, dtype and shape."""
     if layers.empty:
         return layers

@@ -3,7 +3,9 @@
 The plug-in estimate (frequencies for probabilities) is far too low here, because a layer has fewer values than there
 are codes. So codes are put into bins of 2^j, as small as leaves 16 values a bin on average; the entropy of the bins,
 with the correction of Miller and Madow (1955) for the bias that remains, and j bits for the place in the bin, which are
-as good as random where the density is smooth over a bin. Context between values is not looked at.
+as good as random where the density is smooth over a bin. That is not so where codes have a common factor (weights from
+16 bits): it is divided out first; and where few codes occur at all, their frequencies are taken as they are, with the
+same correction, if that is less. Context between values is not looked at.
 """
 
 from __future__ import annotations
@@ -47,23 +49,35 @@ def floor_rows(subject: Subject, step: int, emit: Emit) -> None:
 
 
 def corrected_bits(codes: NDArray[Any]) -> float:
-    """Bits of all codes together, by entropy of bins, correction and place in the bin."""
+    """Bits of all codes together, without the bias that comes from few values."""
+    codes = codes // max(1, int(np.gcd.reduce(codes)))
     lowest = int(codes.min())
     span = int(codes.max()) - lowest
     shift = 0
     while (span >> shift) >= max(1, codes.size // PER_BIN):
         shift += 1
-    counts = np.bincount((codes - lowest) >> shift)
-    counts = counts[counts > 0]
-    correction = (counts.size - 1) / (2 * math.log(2))
-    return _bits(counts) + correction + shift * codes.size
+    binned = _corrected(_nonzero(np.bincount((codes - lowest) >> shift))) + shift * codes.size
+    counts = _frequencies(codes)
+    return min(binned, _corrected(counts)) if counts.size * PER_BIN <= codes.size else binned
+
+
+def _nonzero(counts: NDArray[Any]) -> NDArray[Any]:
+    return counts[counts > 0]
+
+
+def _corrected(counts: NDArray[Any]) -> float:
+    return _bits(counts) + (counts.size - 1) / (2 * math.log(2))
 
 
 def plug_in_bits(codes: NDArray[Any]) -> float:
     """Bits of all codes together, by their frequencies alone."""
+    return _bits(_frequencies(codes))
+
+
+def _frequencies(codes: NDArray[Any]) -> NDArray[Any]:
     ordered = np.sort(codes)
     ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], np.True_))
-    return _bits(np.diff(ends, prepend=-1))
+    return np.diff(ends, prepend=-1)
 
 
 def _bits(counts: NDArray[Any]) -> float:

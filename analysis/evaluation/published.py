@@ -12,13 +12,15 @@ raw with the other types.
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import xxhash
 import zstandard
+from numpy.typing import NDArray
 
 from analysis.measures.base import Emit
 from elf import paper
@@ -86,19 +88,23 @@ def _deduplicated(file: ModelFile, seen: set[bytes]) -> _Model:
         if digest in seen:
             model.bytes_shared += where.size
         elif tensor.dtype in CODED:
-            floats.setdefault(tensor.dtype, []).append(typed(np.array(data), tensor.dtype))
+            floats.setdefault(tensor.dtype, []).append(
+                typed(data if data.ctypes.data % 8 == 0 else np.array(data), tensor.dtype)
+            )
         else:
             model.others.append(data.tobytes())
         seen.add(digest)
-    model.floats = {dtype: np.concatenate(floats[dtype]) for dtype in CODED if dtype in floats}
+    model.floats = {dtype: np.concatenate(floats.pop(dtype)) for dtype in CODED if dtype in floats}
+    file.release()
     return model
 
 
 def _row(model: _Model) -> dict[str, object]:
+    distances = sum(distance_bytes(values) for values in model.floats.values())
     coded = [(dtype, values, elf_sections(values)) for dtype, values in model.floats.items()]
     sizes = {
         "raw": sum(values.nbytes for values in model.floats.values()),
-        "de": sum(distance_bytes(values) for values in model.floats.values()),
+        "de": distances,
         "elf": sum(len(piece) for _, _, sections in coded for _, pieces in sections for piece in pieces),
     }
     chosen = min(sizes, key=lambda method: sizes[method])
@@ -134,19 +140,32 @@ def distance_bytes(values: Values) -> int:
     """Bytes of the published distance encoding, without making it: each pattern once, a bit for each sighting, for each
     repeat 5 bits of length and the distance.
     """
+    order = _sighted(values)
+    repeats = lengths = 0
+    for start in range(0, values.size - 1, _PART):
+        patterns, places = order(start, start + _PART + 1)
+        gaps = np.diff(places)[patterns[1:] == patterns[:-1]]
+        repeats += gaps.size
+        lengths += int(np.frexp(gaps.astype(np.float64))[1].sum(dtype=np.int64))
+    return (values.size - repeats) * values.itemsize + -(-(values.size + 5 * repeats + lengths) // 8)
+
+
+Sighted = Callable[[int, int], tuple[NDArray[Any], NDArray[np.int64]]]
+
+
+def _sighted(values: Values) -> Sighted:
+    """Patterns and their places in order of pattern, then place: a function that gives a range of them."""
     bits = bits_of(values)
     if values.itemsize > 4:
-        order = np.argsort(bits, kind="stable")
-        same = bits[order][1:] == bits[order][:-1]
-        distances = np.diff(order)[same]
-    else:
-        keys = (bits.astype(np.uint64) << np.uint64(32)) | np.arange(bits.size, dtype=np.uint64)
-        keys.sort()
-        gaps = np.diff(keys)
-        distances = gaps[keys[1:] >> np.uint64(32) == keys[:-1] >> np.uint64(32)]
-    lengths = int(np.frexp(distances.astype(np.float64))[1].sum(dtype=np.int64))
-    distinct = int(values.size - distances.size)
-    return distinct * values.itemsize + -(-int(values.size + 5 * distances.size + lengths) // 8)
+        places = np.argsort(bits, kind="stable")
+        return lambda start, stop: (bits[places[start:stop]], places[start:stop])
+    keys = bits.astype(np.uint64)
+    keys <<= np.uint64(32)
+    for start in range(0, keys.size, _PART):
+        keys[start : start + _PART] |= np.arange(start, min(start + _PART, keys.size), dtype=np.uint64)
+    keys.sort()
+    low = np.uint64((1 << 32) - 1)
+    return lambda start, stop: (keys[start:stop] >> np.uint64(32), (keys[start:stop] & low).astype(np.int64))
 
 
 def _distance(values: Values, dtype: str) -> bytes:

@@ -184,17 +184,21 @@ def destroyed(results: Results) -> pd.DataFrame:
 
 
 def f32_weights(results: Results) -> pd.DataFrame:
-    """Weights of f32 alone (every layer of that role and type), identical ones once: each method in its best setting.
+    """Weights of f32 alone (every layer of that role and type): each method in its best setting at 2^-24.
 
-    A layer that is not eligible is kept without loss by every method.
+    A layer that is not eligible is kept without loss by every method. `ratio` takes identical layers twice on both
+    sides, `ratio_unique` once on both sides, `ratio_once` once in what comes out alone.
     """
     data = rows(results)
-    rest = data[
-        (data["codec"] == "lossless") & ~data["eligible"] & (data["role"] == "weight") & (data["dtype"] == "f32")
-    ]
+    weights = (data["role"] == "weight") & (data["dtype"] == "f32") & ~data["eligible"]
+    rest = data[(data["codec"] == "lossless") & weights][_SIZES].sum()
     found = at(best(results), PUBLISHED)
-    size_in = found["bytes_in"] + rest["bytes_in"].sum()
-    return found.assign(ratio_once=size_in / (found["bytes_out_once"] + rest["bytes_out_once"].sum()))
+    sums = {name: found[name] + rest[name] for name in _SIZES}
+    return found.assign(
+        ratio=sums["bytes_in"] / sums["bytes_out"],
+        ratio_unique=sums["bytes_in_once"] / sums["bytes_out_once"],
+        ratio_once=sums["bytes_in"] / sums["bytes_out_once"],
+    )
 
 
 def floor(results: Results) -> pd.DataFrame:

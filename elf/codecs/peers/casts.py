@@ -36,7 +36,7 @@ class Cast(Peer):
 
 @dataclass(frozen=True)
 class CastBf16(Cast):
-    """Cast to bf16: a relative error of 2^-9 at most."""
+    """Cast to bf16: a relative error of 2^-8 at most."""
 
     name = "cast-bf16"
     narrower = "bf16"
@@ -44,7 +44,7 @@ class CastBf16(Cast):
 
 @dataclass(frozen=True)
 class CastF16(Cast):
-    """Cast to f16: a relative error of 2^-12 at most from 6e-5 on, an absolute one below; 65520 and more overflow."""
+    """Cast to f16: a relative error of 2^-11 at most from 6e-5 on, an absolute one below; 65520 and more overflow."""
 
     name = "cast-f16"
     narrower = "f16"
