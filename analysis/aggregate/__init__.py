@@ -16,6 +16,7 @@ from analysis.aggregate import (
     accuracy,
     composition,
     deltas,
+    elves,
     hash_dedup,
     inventory,
     parameters,
@@ -47,6 +48,7 @@ TOPICS: tuple[Callable[[ShardIndex, Frames], Frames], ...] = (
     resemblance.tables,
     composition.tables,
     waterfall.tables,
+    elves.tables,
     accuracy.tables,
 )
 """Each gives the tables of its topic, from the shards and from the tables made before it. One more topic is one more

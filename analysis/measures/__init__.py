@@ -7,6 +7,8 @@ from analysis.measures import (
     chunk_features,
     composition,
     deltas,
+    elves,
+    elves_family,
     equal_parameters,
     hash_dedup,
     parameters,
@@ -32,6 +34,8 @@ _ALL: tuple[AnyMeasure, ...] = (
     deltas.MEASURE,
     twins.MEASURE,
     resemblance.MEASURE,
+    elves.MEASURE,
+    elves_family.MEASURE,
     *accuracy.MEASURES,
 )
 
