@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis import tables
-from analysis.aggregate import hash_dedup, inventory, parameters
+from analysis.aggregate import compression, hash_dedup, inventory, parameters
 from analysis.manifest import Manifest
 from analysis.provenance import versions
 from analysis.shard_index import ShardIndex
@@ -24,7 +24,12 @@ CODE = (*sorted(Path(__file__).parent.rglob("*.py")), *sorted(Path(tables.__file
 
 Frames = dict[str, pd.DataFrame]
 
-TOPICS: tuple[Callable[[ShardIndex, Frames], Frames], ...] = (inventory.tables, parameters.tables, hash_dedup.tables)
+TOPICS: tuple[Callable[[ShardIndex, Frames], Frames], ...] = (
+    inventory.tables,
+    parameters.tables,
+    hash_dedup.tables,
+    compression.tables,
+)
 """Each gives the tables of its topic, from the shards and from the tables made before it. One more topic is one more
 file here and one line."""
 

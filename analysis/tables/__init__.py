@@ -7,11 +7,11 @@ One more table is one more `Table` in the file of its topic, and its name in tha
 
 from __future__ import annotations
 
-from analysis.tables import dedup, inventory, parameters
+from analysis.tables import compression, dedup, inventory, parameters
 from analysis.tables.files import frame, read_table, tidy, write_atomically, write_table
 from analysis.tables.spec import Column, Table
 
-TOPICS = (inventory, dedup, parameters)
+TOPICS = (inventory, dedup, parameters, compression)
 TABLES: dict[str, Table] = {table.name: table for topic in TOPICS for table in topic.TABLES}
 """Every table by its name."""
 

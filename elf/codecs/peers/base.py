@@ -9,7 +9,8 @@ A peer is measured, never stored: no Elves file names one. It is one file like t
 
         name = "lz4"
         package = "lz4"
-        level: int = 0
+        units = ("file", "layer", "chunk")              # what it is measured on; left out: layers
+        level: int = 0                                  # parameters are fields: integers with a default
 
         def encode(self, values, dtype):
             import lz4.frame
@@ -46,10 +47,16 @@ class Peer(Codec):
 
     package: ClassVar[str]
     """The distribution that brings it, as pip names it."""
+    settings: ClassVar[tuple[dict[str, int], ...]] = ({},)
+    """The parameters that the study measures in full; none where that would take too long."""
+    units: ClassVar[tuple[str, ...]] = ("layer",)
+    """What it is measured on: `layer` for those that know types; coders of plain bytes add `file` and `chunk`."""
+    smallest: ClassVar[int] = 0
+    """Layers of fewer bytes are kept as they are: not worth the call."""
     fragile: ClassVar[bool] = False
     """Whether its library may take the process with it over damaged data: it is given only what it wrote itself."""
 
-    shape: tuple[int, ...] = field(default=(), repr=False)
+    shape: tuple[int, ...] = field(default=(), repr=False, kw_only=True)
     """The natural shape of the values for peers that use it; empty: one-dimensional."""
 
     def shaped(self, shape: tuple[int, ...]) -> Self:

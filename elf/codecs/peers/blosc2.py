@@ -20,6 +20,7 @@ class Blosc2(Peer):
 
     name = "blosc2"
     package = "blosc2"
+    settings = ({"level": 1, "filter": 1}, {"level": 5, "filter": 2})
     level: int = 1
     filter: int = 1
 

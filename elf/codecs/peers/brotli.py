@@ -17,6 +17,8 @@ class Brotli(Peer):
 
     name = "brotli"
     package = "brotli"
+    units = ("file", "layer", "chunk")
+    settings = ({"quality": 5},)
     quality: int = 5
 
     def encode(self, values: Values, dtype: str) -> bytes:

@@ -17,6 +17,8 @@ class Gzip(Peer):
 
     name = "gzip"
     package = "zlib-ng"
+    units = ("file", "layer", "chunk")
+    settings = ({"level": 6}, {"level": 9})
     level: int = 6
 
     def encode(self, values: Values, dtype: str) -> bytes:

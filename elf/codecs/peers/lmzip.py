@@ -23,6 +23,9 @@ class Lmzip(Peer):
 
     name = "lmzip"
     package = "lmzip"
+    units = ("file", "layer")
+    settings = ({"level": 1},)
+    smallest = 4096
     level: int = 1
 
     def applies(self, dtype: str) -> bool:

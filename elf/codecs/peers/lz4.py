@@ -14,6 +14,8 @@ class Lz4(Peer):
 
     name = "lz4"
     package = "lz4"
+    units = ("file", "layer", "chunk")
+    settings = ({"level": 0},)
     level: int = 0
 
     def encode(self, values: Values, dtype: str) -> bytes:

@@ -22,6 +22,7 @@ class Openzl(Peer):
 
     name = "openzl"
     package = "openzl"
+    settings = ({"fractions": 0}, {"fractions": 1})
     fractions: int = 1
 
     def applies(self, dtype: str) -> bool:

@@ -14,6 +14,7 @@ class Pyzstd(Peer):
 
     name = "pyzstd"
     package = "pyzstd"
+    settings = ({"level": 3},)
     level: int = 3
 
     def encode(self, values: Values, dtype: str) -> bytes:

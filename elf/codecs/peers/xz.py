@@ -19,6 +19,8 @@ class Xz(Peer):
 
     name = "xz"
     package = "lzma of the standard library"
+    units = ("file", "layer", "chunk")
+    settings = ()
     preset: int = 6
 
     @classmethod
