@@ -30,7 +30,7 @@ class ValueDictionary(Codec):
         numpy = DTYPES[dtype].numpy
         return numpy is not None and numpy.kind != "c"
 
-    def encode(self, values: Values, dtype: str) -> bytes:
+    def encode(self, values: Values, dtype: str) -> bytes:  # noqa: ARG002
         """As `Codec.encode`."""
         from elf.kernels.planes import take
 
@@ -43,7 +43,7 @@ class ValueDictionary(Codec):
         streams = [distinct.tobytes(), b"".join(pieces)]
         return varint(distinct.size) + b"".join(prefixed(self._coded(stream)) for stream in streams)
 
-    def decode(self, data: memoryview, out: Values, dtype: str) -> None:
+    def decode(self, data: memoryview, out: Values, dtype: str) -> None:  # noqa: ARG002
         """As `Codec.decode`."""
         from elf.kernels.planes import put
 
@@ -65,12 +65,12 @@ class ValueDictionary(Codec):
         np.take(table, codes, out=bits)
 
     def _coded(self, stream: bytes) -> bytes:
-        if not self.level:
+        if not self.level or not stream:  # one distinct value needs no indices
             return stream
         return zstandard.ZstdCompressor(level=self.level, write_content_size=False).compress(stream)
 
     def _raw(self, coded: memoryview, size: int) -> bytes:
-        if self.level:
+        if self.level and size:
             return expand_frame(coded, size, zstandard.ZstdDecompressor(), zstandard.FORMAT_ZSTD1)
         if len(coded) != size:
             raise ElfError(f"damaged data: {len(coded)} bytes instead of {size}")

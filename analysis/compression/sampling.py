@@ -7,6 +7,8 @@ variance is N (N - n) / n times the residuals' mean square with n - 1 degrees of
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,19 +18,28 @@ from elf.codecs.base import Codec
 from elf.formats.base import ModelFile
 
 
-def drawn(n_blocks: int, one_in: int, least: int, seed: int) -> NDArray[np.int64]:
-    """Which of a file's blocks are in the sample, rising: one in so many, and at least so many where there are."""
-    n = min(n_blocks, max(least, -(-n_blocks // one_in)))
-    return np.sort(np.random.default_rng([seed, n_blocks]).choice(n_blocks, n, replace=False))
+@dataclass(frozen=True)
+class Plan:
+    """Blocks of so many bytes, one in so many of a file's and at least so many, drawn from a seed."""
+
+    block: int
+    one_in: int
+    least: int
+    seed: int
+
+    def drawn(self, n_blocks: int) -> NDArray[np.int64]:
+        """Which of a file's blocks are in the sample, rising."""
+        n = min(n_blocks, max(self.least, -(-n_blocks // self.one_in)))
+        return np.sort(np.random.default_rng([self.seed, n_blocks]).choice(n_blocks, n, replace=False))
 
 
-def sampled(model: ModelFile, codec: Codec, block: int, one_in: int, least: int, seed: int) -> dict[str, object] | None:
+def sampled(model: ModelFile, codec: Codec, plan: Plan) -> dict[str, object] | None:
     """The row of one file and codec; None for an empty file. Raises ElfError when a block comes back changed."""
-    blocks = list(chunks(model, block))
+    blocks = list(chunks(model, plan.block))
     if not blocks:
         return None
     coder = Coder(codec)
-    sizes = [(blocks[i].bytes_in, blocks[i].values) for i in drawn(len(blocks), one_in, least, seed).tolist()]
+    sizes = [(blocks[i].bytes_in, blocks[i].values) for i in plan.drawn(len(blocks)).tolist()]
     raw = np.array([size for size, _ in sizes], np.float64)
     coded = np.array([_kept(coder.size(values, "u8"), size) for size, values in sizes], np.float64)
     total = sum(piece.bytes_in for piece in blocks)

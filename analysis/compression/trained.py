@@ -30,7 +30,7 @@ def units_of(models: Sequence[ModelFile], unit: str, largest_layer: int) -> list
 
 
 def trained(units: list[bytes], level: int, size: int, most: int) -> dict[str, int] | None:
-    """A dictionary of at most `size` bytes from the even units, the odd ones with and without it; all are decoded again.
+    """A dictionary of at most `size` bytes from the even units, the odd ones with and without it, all decoded again.
 
     Of more than `most` bytes to train on, every so many units are taken. None when there is too little to train on.
     """

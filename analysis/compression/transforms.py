@@ -1,7 +1,7 @@
 """Rearrangements before coding: from the values of a tensor to streams of bytes, each coded apart, and back.
 
-A transform is a bijection on bit patterns (`codes`, `restore`) and a layout: the planes, as (shift, width) in bits, that
-the patterns are cut into. One more transform is one more line in TRANSFORMS.
+A transform is a bijection on bit patterns (`codes`, `restore`) and a layout: the planes, as (shift, width) in bits,
+that the patterns are cut into. One more transform is one more line in TRANSFORMS.
 """
 
 from __future__ import annotations

@@ -59,8 +59,8 @@ class Sample(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    block: ChunkSize = 1 << 20
-    one_in: Count = 24
+    block: ChunkSize = 1 << 18
+    one_in: Count = 16
     least: Annotated[StrictInt, Field(ge=2)] = 2
     seed: Annotated[StrictInt, Field(ge=0)] = 2024
 
@@ -76,7 +76,7 @@ class CompressionParams(BaseModel):
     methods: Annotated[list[MethodName], AfterValidator(_distinct)] | None = None
     chunks: Annotated[list[ChunkSize], AfterValidator(_distinct)] = [4096, 65536, 1048576]
     sampled: Annotated[list[MethodName], AfterValidator(_distinct)] = [
-        "zstd:level=19", "xz:preset=6", "xz:preset=9", "brotli:quality=11",
+        "zstd:level=3", "zstd:level=19", "xz:preset=6", "brotli:quality=11",
     ]  # fmt: skip
     whole: Annotated[list[MethodName], AfterValidator(_distinct)] = ["zstd:level=19"]
     sample: Sample = Sample()
@@ -198,9 +198,9 @@ def _named(granularity: str, method: Method) -> dict[str, Any]:
 
 
 def _sampled(model: ModelFile, method: Method, sample: Sample, emit: Emit) -> None:
-    from analysis.compression.sampling import sampled
+    from analysis.compression.sampling import Plan, sampled
 
-    row = sampled(model, method.coder, sample.block, sample.one_in, sample.least, sample.seed)
+    row = sampled(model, method.coder, Plan(**sample.model_dump()))
     if row:
         named = _named(f"chunk-{sample.block}", method)
         emit("samples", pa.Table.from_pylist([{**named, **row}], schema=SAMPLES))
