@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from analysis.claims import dedup
+from analysis.claims import compression, dedup
 from analysis.places import PROJECT
 from analysis.results import Results
 
@@ -18,7 +18,7 @@ CLAIMS = PROJECT / "results" / "paper" / "claims.csv"
 NOT_YET = "not measured in this version"
 
 
-TOPICS = (dedup,)
+TOPICS = (dedup, compression)
 MEASURED: dict[str, Callable[[Results], tuple[str, str]]] = {
     name: function for topic in TOPICS for name, function in topic.MEASURED.items()
 }

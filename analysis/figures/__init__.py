@@ -18,7 +18,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures import dedup, inventory
+from analysis.figures import compression, dedup, inventory
 from analysis.figures.parts import said
 from analysis.results import Results
 from analysis.tables import TABLES, write_atomically
@@ -41,7 +41,7 @@ class Drawn:
 
 Draw = Callable[[Results], tuple[Figure, pd.DataFrame]]
 
-TOPICS = (inventory, dedup)
+TOPICS = (inventory, dedup, compression)
 FIGURES: dict[str, Draw] = {name: function for topic in TOPICS for name, function in topic.FIGURES.items()}
 """Every figure by its name, in the order of the report."""
 
