@@ -15,6 +15,7 @@ from analysis import tables
 from analysis.aggregate import (
     accuracy,
     composition,
+    compression,
     deltas,
     elves,
     hash_dedup,
@@ -42,6 +43,7 @@ TOPICS: tuple[Callable[[ShardIndex, Frames], Frames], ...] = (
     parameters.tables,
     hash_dedup.tables,
     values.tables,
+    compression.tables,
     relatives.tables,
     deltas.tables,
     twins.tables,

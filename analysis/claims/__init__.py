@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from analysis.claims import accuracy, dedup, elves, similarity
+from analysis.claims import accuracy, compression, dedup, elves, similarity
 from analysis.places import PROJECT
 from analysis.results import Results
 
@@ -18,7 +18,7 @@ CLAIMS = PROJECT / "results" / "paper" / "claims.csv"
 NOT_YET = "not measured in this version"
 
 
-TOPICS = (dedup, similarity, elves, accuracy)
+TOPICS = (dedup, similarity, compression, elves, accuracy)
 MEASURED: dict[str, Callable[[Results], tuple[str, str]]] = {
     name: function for topic in TOPICS for name, function in topic.MEASURED.items()
 }

@@ -18,7 +18,17 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures import accuracy, composition, dedup, elves, inventory, parameters, relatives, similarity
+from analysis.figures import (
+    accuracy,
+    composition,
+    compression,
+    dedup,
+    elves,
+    inventory,
+    parameters,
+    relatives,
+    similarity,
+)
 from analysis.figures.parts import said
 from analysis.results import Results
 from analysis.tables import TABLES, write_atomically
@@ -41,7 +51,7 @@ class Drawn:
 
 Draw = Callable[[Results], tuple[Figure, pd.DataFrame]]
 
-TOPICS = (inventory, dedup, similarity, relatives, parameters, composition, elves, accuracy)
+TOPICS = (inventory, dedup, similarity, relatives, compression, parameters, composition, elves, accuracy)
 FIGURES: dict[str, Draw] = {name: function for topic in TOPICS for name, function in topic.FIGURES.items()}
 """Every figure by its name, in the order of the report."""
 

@@ -6,9 +6,11 @@ from analysis.measures import (
     accuracy,
     chunk_features,
     composition,
+    compression,
     deltas,
     elves,
     elves_family,
+    entropy,
     equal_parameters,
     hash_dedup,
     parameters,
@@ -18,11 +20,15 @@ from analysis.measures import (
     tensor_codes,
     twin_keys,
     twins,
+    zstd_beyond,
 )
 from analysis.measures.base import AnyMeasure
 
 _ALL: tuple[AnyMeasure, ...] = (
     hash_dedup.MEASURE,
+    compression.MEASURE,
+    entropy.MEASURE,
+    zstd_beyond.MEASURE,
     parameters.MEASURE,
     composition.MEASURE,
     similarity.MEASURE,

@@ -7,11 +7,21 @@ One more table is one more `Table` in the file of its topic, and its name in tha
 
 from __future__ import annotations
 
-from analysis.tables import accuracy, composition, dedup, elves, inventory, parameters, relatives, similarity
+from analysis.tables import (
+    accuracy,
+    composition,
+    compression,
+    dedup,
+    elves,
+    inventory,
+    parameters,
+    relatives,
+    similarity,
+)
 from analysis.tables.files import frame, read_table, tidy, write_atomically, write_table
 from analysis.tables.spec import Column, Table
 
-TOPICS = (inventory, dedup, parameters, similarity, relatives, composition, elves, accuracy)
+TOPICS = (inventory, dedup, parameters, similarity, relatives, compression, composition, elves, accuracy)
 TABLES: dict[str, Table] = {table.name: table for topic in TOPICS for table in topic.TABLES}
 """Every table by its name."""
 
