@@ -54,7 +54,7 @@ def _rows(axes: Axes, names: list[str]) -> None:
 
 def relatives_bits(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Where in an f32 number relatives agree: each bit's share of equal parameters, between chance (0) and always (1);
-    sign, exponent and mantissa from the highest bit down. White without shade: equal whatever the pairing.
+    sign, exponent and mantissa from the highest bit down. Left white: equal whatever the pairing.
     """
     data = views.bit_agreement(results)
     if data.empty:
