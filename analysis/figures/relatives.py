@@ -54,13 +54,13 @@ def _rows(axes: Axes, names: list[str]) -> None:
 
 def relatives_bits(results: Results) -> tuple[Figure, pd.DataFrame]:
     """Where in an f32 number relatives agree: each bit's share of equal parameters, between chance (0) and always (1);
-    sign, exponent and mantissa from the highest bit down.
+    sign, exponent and mantissa from the highest bit down. Left white: equal whatever the pairing.
     """
     data = views.bit_agreement(results)
     if data.empty:
         return said("no two files with f32 layers in common differ in this study"), data
     shown = data.head(MOST)
-    figure = Figure(figsize=(9.4, 1.5 + 0.19 * len(shown)))
+    figure = Figure(figsize=(9.4, max(2.8, 1.5 + 0.19 * len(shown))))
     axes = figure.subplots()
     image = axes.imshow(shown.to_numpy("float64"), cmap="RdBu", vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
     axes.set_yticks(range(len(shown)), shown.index, fontsize=6.5)
@@ -69,7 +69,7 @@ def relatives_bits(results: Results) -> tuple[Figure, pd.DataFrame]:
         axes.axvline(edge, color="black", linewidth=0.8)
     axes.grid(visible=False)
     axes.set_xlabel("bit: sign (s), exponent, mantissa (m)")
-    bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 3 / figure.get_figheight()), pad=0.02, fraction=0.04)
+    bar = figure.colorbar(image, ax=axes, shrink=min(0.9, 3 / figure.get_figheight()), pad=0.02, fraction=0.04)
     bar.set_label("agreement beyond chance")
     return figure, data.reset_index()
 
