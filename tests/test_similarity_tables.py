@@ -16,11 +16,14 @@ from small_study import Models, Tensors, measured
 from analysis.aggregate import build
 from analysis.aggregate.similarity import study, values
 from analysis.aggregate.similarity.kinship import auroc
+from analysis.claims.similarity import similar_pairs
+from analysis.figures.similarity import FIGURES
 from analysis.measures.equal_parameters import EqualParametersParams
 from analysis.measures.hash_dedup import HashDedupParams
 from analysis.measures.similarity import SimilarityParams
 from analysis.results import Results
-from analysis.tables import TABLES, tidy
+from analysis.tables import TABLES, frame, tidy
+from analysis.views import similarity
 from analysis.views.similarity import distributions, recall, summary
 from elf.tensor import DTYPES
 
@@ -230,3 +233,12 @@ def test_views_add_the_pairs_without_a_row(tables: dict[str, pd.DataFrame], tmp_
         for shingle in ("chunk", "layer", "parameter", "value")
     ]
     assert recall(results)["recall"].dropna().between(0, 1).all()
+
+
+def test_a_study_without_similarities_has_figures_and_a_claim_that_say_so(tmp_path: Path) -> None:
+    results = Results("none", tmp_path, {name: frame(table, []) for name, table in TABLES.items()})
+    assert similar_pairs(results) == ("nothing was measured", "")
+    for view in (summary, recall, similarity.beside_noise, similarity.above_chance, similarity.agreement):
+        assert view(results).empty
+    for name, function in FIGURES.items():
+        assert function(results)[1].empty, name

@@ -55,6 +55,8 @@ def similarity_map(results: Results) -> tuple[Figure, pd.DataFrame]:
     their size and type share by chance (above): most of the pattern is size and type, what remains is kinship.
     """
     data = pairs(results, "value").dropna(subset=["jaccard_exact"])
+    if data.empty:
+        return Figure(), data
     names = _by_family(data)
     place = {name: i for i, name in enumerate(names.index)}
     matrix = np.full((len(names), len(names)), np.nan)

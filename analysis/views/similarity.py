@@ -12,6 +12,19 @@ SHINGLES = ("chunk", "layer", "parameter", "value")
 REFERENCE = "datasketch"
 
 
+SUMMARY = (
+    "shingle",
+    "relatives",
+    "strangers",
+    "relatives alike",
+    "strangers alike",
+    "median relatives",
+    "median strangers",
+    "largest stranger",
+    "largest null",
+)
+
+
 def pairs(results: Results, shingle: str, method: str = REFERENCE) -> pd.DataFrame:
     """The pairs of one shingle of which anything is above zero, the most alike first."""
     data = results.similarity
@@ -47,23 +60,12 @@ def summary(results: Results, above: float = 0.5) -> pd.DataFrame:
     """One row a shingle: pairs of relatives and strangers, how many are alike by `above`, medians, the largest null."""
     rows = []
     for shingle in SHINGLES:
-        found = distributions(results, shingle)
-        kin, strange, null = found.values()
+        kin, strange, null = distributions(results, shingle).values()
         if kin.size + strange.size:
-            rows.append(
-                {
-                    "shingle": shingle,
-                    "relatives": kin.size,
-                    "strangers": strange.size,
-                    "relatives alike": int((kin >= above).sum()),
-                    "strangers alike": int((strange >= above).sum()),
-                    "median relatives": _median(kin),
-                    "median strangers": _median(strange),
-                    "largest stranger": strange.max(initial=0.0),
-                    "largest null": null.max(initial=0.0),
-                }
-            )
-    return pd.DataFrame(rows)
+            alike = [int((values >= above).sum()) for values in (kin, strange)]
+            largest = [values.max(initial=0.0) for values in (strange, null)]
+            rows.append([shingle, kin.size, strange.size, *alike, _median(kin), _median(strange), *largest])
+    return pd.DataFrame(rows, columns=pd.Index(SUMMARY))
 
 
 def _median(values: NDArray[np.float64]) -> float:
