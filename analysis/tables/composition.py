@@ -27,9 +27,8 @@ COMPOSITION = Table(
             "codec",
             "text",
             "stored (in compress-dedup: layers moved together, the rest of the file behind them); zstd-3; "
-            "lz4-bg4: raw, LZ4 or LZ4 over bytes grouped by four, the smallest, as Xet does, at most 1 MiB at a time; "
-            "split: exponents apart from mantissas; elves: the smallest of elf's lossless codecs (a file: one Elves "
-            "file)",
+            "lz4-bg4: raw, LZ4 or LZ4 over bytes grouped by four, the smallest, as Xet does, by 1 MiB; "
+            "split: exponents apart from mantissas; elves: the smallest of elf's lossless codecs, or an Elves file",
         ),
         Column("scope", "text", "how far the store sees: one model, family or the study"),
         Column("name", "text", "which model, family or study"),
