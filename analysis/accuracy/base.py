@@ -23,11 +23,11 @@ class Metric:
 
     `kind` is `share` (sum of the values of all items over the sum of their weights) or `pearson` (correlation of the
     values with the weights over all pairs). `margin` is stated before anything is measured: a change of less than this
-    counts as none.
+    counts as none; None where equivalence is not tested. For shares it must be more than 3 over the number of items.
     """
 
     name: str
-    margin: float
+    margin: float | None
     kind: str = "share"
     more_is_better: bool = True
     meaning: str = ""

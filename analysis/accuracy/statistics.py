@@ -39,9 +39,9 @@ class Compared:
     smallest_detectable: float
     n: int
 
-    def within(self, margin: float) -> bool:
-        """Whether the difference is shown to be smaller than `margin`, up or down."""
-        return bool(-margin < self.low and self.high < margin)
+    def within(self, margin: float | None) -> bool:
+        """Whether the difference is shown to be smaller than `margin`, up or down; never without one."""
+        return bool(margin is not None and -margin < self.low and self.high < margin)
 
 
 def draws(n: int) -> Numbers:

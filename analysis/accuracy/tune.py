@@ -98,7 +98,7 @@ def told(task: Task, tried: Sequence[Tried]) -> list[list[str]]:
                 verdict = "within" if got.within(metric.margin) else "not shown"
                 bound = f"2^-{one.exponent}"
                 row = [bound, bits, metric.name, half, f"{got.value:.4f}", f"{got.difference:+.4f}", span]
-                rows.append([*row, f"{verdict} {metric.margin:g}"])
+                rows.append([*row, f"{verdict} {metric.margin or 0:g}"])
     return rows
 
 

@@ -53,6 +53,8 @@ def tuned(study: Study, model: str, task: str, cache: Path) -> Tuned:
     if model not in entries:
         raise UsageError(f"{model!r} is no model of {study.name}; there are: {', '.join(entries)}")
     chosen = TASKS[task]
+    if any(metric.margin is None for metric in chosen.metrics):
+        raise UsageError(f"the task {task} states no margin to keep")
     pulled = pull_one(entries[model], cache=cache)
     files = [file.path for file in pulled.files if chosen.takes(pulled.source, file.name)]
     if not files:

@@ -11,6 +11,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from analysis import accuracy as tasks
 from analysis import tables
 from analysis.aggregate import (
     accuracy,
@@ -34,7 +35,9 @@ from analysis.shard_index import ShardIndex
 from analysis.tables import TABLES, write_atomically, write_table
 from elf.errors import ElfError
 
-CODE = (*sorted(Path(__file__).parent.rglob("*.py")), *sorted(Path(tables.__file__).parent.rglob("*.py")))
+CODE = tuple(
+    path for home in (__file__, tables.__file__, tasks.__file__) for path in sorted(Path(home).parent.rglob("*.py"))
+)
 """What decides which tables the same shards lead to."""
 
 Frames = dict[str, pd.DataFrame]

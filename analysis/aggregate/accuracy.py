@@ -72,7 +72,7 @@ def _row(task: Task, metric: Metric, one: Shard, original: Shard | None) -> dict
         **_numbers(found, paired=one is not original),
         **(_drift(original.decisions, one.decisions) if one.drift is None else _named(one.drift)),
         "margin": metric.margin,
-        "equivalent": found.within(metric.margin) if found and one is not original else None,
+        "equivalent": found.within(metric.margin) if found and metric.margin and one is not original else None,
         "more_is_better": metric.more_is_better,
         "method_version": VERSION + task.version - 1,
     }

@@ -19,19 +19,17 @@ def elves_accuracy(results: Results) -> tuple[str, str]:
     tested = rows[rows["task"] != "outputs"]
     found = []
     if len(tested):
-        equal = int((tested["verdict"] == "equivalent").sum())
+        equal, unseen = int((tested["verdict"] == "equivalent").sum()), float(tested["smallest_detectable"].max())
+        loss = max(0.0, float(tested["harm"].max()))
         found.append(
-            f"within the margin on {equal} of {len(tested)} metrics with labels, at most {_worst(tested)} worse"
+            f"within the margin on {equal} of {len(tested)} metrics with labels, at most {loss:.2g} worse "
+            f"(a loss of {unseen:.2g} could go unseen)"
         )
     if len(free):
         flips, decisions = int(free["n_flips"].sum()), int(free["n_decisions"].sum())
         found.append(f"{flips} of {decisions:,} decisions of {int((free['n_decisions'] > 0).sum())} ONNX files flip")
     tasks = ", ".join(dict.fromkeys(tested["task"]))
-    return "; ".join(found), f"bound 2^-24; tasks {tasks}; intervals and smallest detectable effects in the notebook"
-
-
-def _worst(rows: object) -> str:
-    return f"{max(0.0, float(rows['harm'].max())):.2g}"  # type: ignore[index]
+    return "; ".join(found), f"bound 2^-24; tasks with labels: {tasks or 'none'}; intervals by task in the notebook"
 
 
 MEASURED = {"elves_accuracy": elves_accuracy}

@@ -22,13 +22,16 @@ METRICS = {
     "word_accuracy": "word accuracy", "phoneme_error_rate": "phoneme error rate", "pearson_r": "Pearson's r",
     "exact_match": "exact match", "character_error_rate": "character error rate", "accuracy": "accuracy",
 }  # fmt: skip
-TITLE = 34  # characters that fit over an axis
+SHOWN = 6
+"""Margins to either side of the original that an axis shows."""
+TITLE = 46  # characters that fit over an axis
 
 
 def metric_by_bits(results: Results) -> tuple[Figure, pd.DataFrame]:
     """The metric against bits a parameter of the whole file, with the 95 % interval of the paired difference.
 
-    Dashed: the original model; grey: the margin within which a change counts as none, stated beforehand.
+    Dashed: the original model; grey: the margin within which a change counts as none, stated beforehand. An axis ends
+    six margins from the original: a curve that leaves it goes on to fail, as the table tells.
     """
     data = labelled(results)
     charts = list(data.groupby(["task", "model", "metric"], sort=False))
@@ -70,7 +73,7 @@ def _curve(axes: Axes, group: pd.DataFrame) -> None:
             rows["bits"], rows["value"], yerr=spread, color=colour, marker=mark, linestyle=line, markersize=4,
             linewidth=1.2, elinewidth=0.8, label=NAMES[codec],
         )  # fmt: skip
-    axes.set(xlim=(0, None))
+    axes.set(xlim=(0, None), ylim=(value - SHOWN * margin, value + SHOWN * margin))
 
 
 def drift_by_method(results: Results) -> tuple[Figure, pd.DataFrame]:

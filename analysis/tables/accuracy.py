@@ -34,7 +34,11 @@ ACCURACY = Table(
         Column("n_flips", "count", "decisions that are not the original's", Tolerance(absolute=5, relative=0.1)),
         Column("max_drift", "number", "largest change of a decision's score, or of an output (see the task)", _DRIFT),
         Column("mean_drift", "number", "mean change of the same", _DRIFT),
-        Column("margin", "number", "difference that counts as none, stated before measuring"),
+        Column(
+            "margin",
+            "number",
+            "difference that counts as none, stated before measuring; empty: not tested",
+        ),
         Column("equivalent", "yes/no", "whether the whole interval lies within the margin", Tolerance()),
         Column("smallest_detectable", "number", "true difference that the test finds four times in five", _SHARE),
         Column("more_is_better", "yes/no", "whether a larger value is the better one"),

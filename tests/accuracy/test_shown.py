@@ -70,7 +70,7 @@ def test_the_claim_tells_metrics_with_labels_from_flips_without() -> None:
             {"codec": "elves", "task": "outputs", "metric": "same_decisions", "n_flips": 2, "n_decisions": 100},
         )
     )  # fmt: skip
-    assert said.startswith("within the margin on 1 of 2 metrics with labels, at most 0.02 worse; ")
+    assert said.startswith("within the margin on 1 of 2 metrics with labels, at most 0.02 worse (a loss of 0.0015 ")
     assert said.endswith("2 of 100 decisions of 1 ONNX files flip")
 
 

@@ -76,13 +76,13 @@ def test_a_restored_onnx_file_is_compared_with_its_original(tmp_path: Path) -> N
     assert len(rows) == 5
     by_codec = rows.reset_index().set_index("codec")
     assert by_codec.at["original", "max_drift"] == 0
-    assert pd.isna(by_codec.at["original", "equivalent"])
+    assert pd.isna(by_codec.at["original", "low"])
     coarse, fine = (rows.loc[("elf", bound)] for bound in sorted(rows.loc["elf"].index, reverse=True))
     assert fine["n_flips"] == 0
     assert fine["max_drift"] < 1e-5 < coarse["max_drift"]
     assert coarse["n_flips"] > 0
     assert coarse["bytes_out"] < fine["bytes_out"] < fine["bytes_in"]
-    assert not coarse["equivalent"]
+    assert rows["equivalent"].isna().all(), "no margin, no test"
 
 
 def test_a_model_that_cannot_be_run_is_one_row_of_failures_and_the_rest_goes_on(tmp_path: Path) -> None:
