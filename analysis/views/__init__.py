@@ -1,1 +1,1 @@
-"""What tables say: functions from a study's results to frames with the ratios, which figures, claims and notebooks share."""
+"""What tables say: functions from results to frames with ratios, which figures, claims and notebooks share."""
