@@ -32,7 +32,7 @@ def coding_by_method(results: Results) -> tuple[Figure, pd.DataFrame]:
     axes.plot(data["ratio"], place, "o", color=COLOURS[0], markersize=4, label="all bytes")
     axes.plot(data["median"], place, "|", color=COLOURS[1], markersize=8, label="median model")
     axes.set_yticks(place, data["granularity"].map(views.unit) + ": " + data["method"], fontsize=7)
-    axes.set_ylim(len(data) - 0.5, -0.5)
+    axes.set_ylim(max(1, len(data)) - 0.5, -0.5)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel(RATIO)
     legend_above(axes)
@@ -183,7 +183,7 @@ def _transform_panel(axes: Axes, data: pd.DataFrame, transforms: list[str]) -> N
         places = [transforms.index(name) + 0.18 * (i - 1) for name in rows["transform"]]
         axes.plot(rows["ratio"], places, "o", color=COLOURS[i % len(COLOURS)], markersize=5, label=str(coder))
     axes.set_yticks(range(len(transforms)), [name.replace("_", " ") for name in transforms])
-    axes.set_ylim(len(transforms) - 0.5, -0.5)
+    axes.set_ylim(max(1, len(transforms)) - 0.5, -0.5)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel("ratio")
 
@@ -200,7 +200,7 @@ def coding_together(results: Results) -> tuple[Figure, pd.DataFrame]:
         places = [families.index(name) for name in rows["family"]]
         axes.plot(rows["ratio"], places, mark, color=COLOURS[i], markersize=7 - i, label=how, markerfacecolor="none")
     axes.set_yticks(range(len(families)), families)
-    axes.set_ylim(len(families) - 0.5, -0.5)
+    axes.set_ylim(max(1, len(families)) - 0.5, -0.5)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel(RATIO)
     legend_above(axes, 4)

@@ -118,11 +118,13 @@ def overall(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_dtype(results: Results) -> pd.DataFrame:
-    """Layers alone, by dtype: bytes in and out, ratio; methods that do not take a dtype have no row of it."""
+    """Layers alone, by dtype: bytes in and out, ratio. A method that does not take a dtype, or failed on some layers of
+    it, has no row of it."""
     rows = originals(results, results.compression)
     rows = rows[rows["granularity"].isin(BY_LAYER)]
     summed = rows.groupby([*METHOD, "dtype"], as_index=False)[["n_units", "bytes_in", "bytes_out"]].sum()
-    return _with_ratio(labelled(summed))
+    all_of_it = summed.groupby("dtype")["bytes_in"].transform("max") == summed["bytes_in"]
+    return _with_ratio(labelled(summed[all_of_it.to_numpy(bool)]))
 
 
 def by_format(results: Results) -> pd.DataFrame:
@@ -161,9 +163,8 @@ def beside_floors(results: Results) -> pd.DataFrame:
     count = floors(results).drop_duplicates("dtype").set_index("dtype")["n_params"]
     data = by_dtype(results)
     data = data[data["dtype"].isin(count.index)]
-    taken = data.groupby("dtype")["bytes_in"].transform("max") == data["bytes_in"]  # not those that failed somewhere
     bits = 8 * data["bytes_out"].astype("float64") / data["dtype"].map(count).astype("float64")
-    return data.assign(bits=bits)[taken]
+    return data.assign(bits=bits)
 
 
 def large_dtypes(results: Results) -> list[str]:
