@@ -83,7 +83,7 @@ shown(ratios.reset_index(), "models", dict.fromkeys(ratios.columns, "{:.3f}"))
 # %% [markdown]
 # ## By element type
 #
-# Layers alone; a dot a method. Types with less than 0.1 % of the layers' bytes are left out.
+# Layers alone; a dot a method. Types with less than 0.02 % of the layers' bytes are left out.
 
 # %%
 draw("coding_by_dtype", study)

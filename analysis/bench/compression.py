@@ -24,7 +24,7 @@ MOST = 0.10
 def report() -> str:
     """Seconds alone and through the harness, one core, for each method that is installed and each size of unit."""
     lines = [
-        f"harness of lossless coding: {NBYTES >> 20} MiB of f32, medians of {REPEATS} in turns; aim: {MOST:.0%} at most",
+        f"harness of codecs: {NBYTES >> 20} MiB of f32, medians of {REPEATS}; aim: {MOST:.0%} at most",
         f"{'method':<24}{'unit bytes':>12}{'alone MB/s':>12}{'harness':>12}{'added':>9}",
     ]
     for text in METHODS:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from analysis.figures.parts import COLOURS, QUIET, legend_above
 from analysis.results import Results
@@ -13,6 +14,7 @@ from analysis.views import compression as views
 
 NOTHING = pd.DataFrame()
 RATIO = "ratio = bytes in / bytes out"
+TICKS = (0.5, 0.7, 1, 1.1, 1.2, 1.5, 2, 3, 5, 10, 20, 50, 100)
 
 
 def coding_by_method(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -88,8 +90,9 @@ def coding_by_dtype(results: Results) -> tuple[Figure, pd.DataFrame]:
     axes.set_yticks(range(len(order)), [f"{dtype} ({sizes[dtype]:,.3g} MB)" for dtype in order])
     axes.set_ylim(len(order) - 0.5, -0.6)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(TICKS))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if value in (2, 3, 5) else "")
     axes.margins(x=0.2)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel(RATIO)

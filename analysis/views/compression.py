@@ -17,7 +17,7 @@ FALLBACK = ("none", "zstd", "level=3")
 BY_LAYER = ("layer", "parameter")
 NOT_COMPARED = ("identity", "pyzstd")
 """Doing nothing, and the other binding of zstd, whose sizes are zstd's."""
-SMALL = 1e-3
+SMALL = 2e-4
 """Dtypes with less than this share of the layers' bytes are left out of figures."""
 
 
