@@ -35,8 +35,8 @@ def report() -> str:
 
 def _line(method: Method, size: int) -> str:
     units = pieces(size)
-    pairs = [(_cpu(partial(_alone, method.coder.encode, units)), _cpu(partial(totals, units, method.coder, check=False)))
-             for _ in range(1 + REPEATS)][1:]  # fmt: skip
+    runs = partial(_alone, method.coder.encode, units), partial(totals, units, method.coder, check=False)
+    pairs = [[_cpu(run) for run in runs] for _ in range(1 + REPEATS)][1:]  # the first ones warm up
     alone, harness = (statistics.median(times) for times in zip(*pairs, strict=True))
     added = statistics.median(through / plain - 1 for plain, through in pairs)
     return f"{method.text:<24}{size:>12,}{NBYTES / alone / 1e6:>12,.0f}{NBYTES / harness / 1e6:>12,.0f}{added:>9.1%}"
