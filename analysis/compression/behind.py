@@ -26,7 +26,7 @@ class Behind(Codec):
 
     def encode(self, values: Values, dtype: str) -> bytes | None:
         """As `Codec.encode`."""
-        pieces = []
+        pieces: list[bytes] = []
         for stream in TRANSFORMS[self.transform].forward(values, dtype):
             coded = self.inner.encode(stream, "u8")
             if coded is None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 
@@ -28,43 +30,52 @@ class Total:
     bytes_in: int = 0
     bytes_out: int = 0
 
-    def add(self, n_units: int, bytes_in: int, coded: int | None) -> None:
-        """One piece of `n_units` units; `coded` is None where it was not coded."""
-        kept = coded is None or coded >= bytes_in
-        self.n_units += n_units
-        self.n_kept += n_units * kept
-        self.bytes_in += bytes_in
-        self.bytes_out += (bytes_in if kept or coded is None else coded) + LENGTH_BYTES
-
 
 class Coder:
-    """Codes piece after piece with one codec. `check` also decodes each. Raises ElfError when it comes back changed."""
+    """Codes unit after unit with one codec. `check` also decodes each. Raises ElfError when it comes back changed."""
 
     def __init__(self, codec: Codec, *, check: bool = True) -> None:
         self._codec = codec
         self._check = check
-        self._smallest = codec.smallest if isinstance(codec, Peer) else 0
+        self._smallest = max(1, codec.smallest if isinstance(codec, Peer) else 0)
         self._room = np.empty(0, np.uint8)
 
-    def size(self, values: Values, dtype: str, shape: tuple[int, ...] = ()) -> int | None:
+    def size(self, values: Values, dtype: str) -> int | None:
         """The number of coded bytes; None when the codec is not for these values."""
-        if values.nbytes < max(1, self._smallest):
+        if values.nbytes < self._smallest:
             return None
-        codec = self._codec.shaped(shape) if isinstance(self._codec, Peer) and shape else self._codec
-        data = codec.encode(values, dtype)
+        data = self._codec.encode(values, dtype)
         if data is None:
             return None
         if self._check:
-            self._verify(codec, data, values, dtype)
+            self._verify(data, values, dtype)
         return len(data)
 
-    def _verify(self, codec: Codec, data: bytes, values: Values, dtype: str) -> None:
+    def add(self, pieces: Iterable[Piece], total: Total, *, per_value: bool = False) -> None:
+        """Code pieces into a total. Called for many small units: what adds microseconds to each is kept out of it."""
+        size, n_units, n_kept, bytes_in, bytes_out = self.size, 0, 0, 0, 0
+        for values, coded, _, taken in pieces:
+            found = size(values, coded)
+            units = values.size if per_value else 1
+            n_units += units
+            bytes_in += taken
+            if found is None or found >= taken:
+                n_kept += units
+                found = taken
+            bytes_out += found + LENGTH_BYTES
+        total.n_units += n_units
+        total.n_kept += n_kept
+        total.bytes_in += bytes_in
+        total.bytes_out += bytes_out
+
+    def _verify(self, data: bytes, values: Values, dtype: str) -> None:
         if self._room.size < values.nbytes:
             self._room = np.empty(values.nbytes, np.uint8)
         out = self._room[: values.nbytes].view(values.dtype)
-        codec.decode(memoryview(data), out, dtype)
+        self._codec.decode(memoryview(data), out, dtype)
         if not np.array_equal(out.view(np.uint8), values.view(np.uint8)):
-            raise ElfError(f"{codec.name} gave other bits back than it was given ({values.size} values of {dtype})")
+            name = self._codec.name
+            raise ElfError(f"{name} gave other bits back than it was given ({values.size} values of {dtype})")
 
 
 def totals(pieces: Iterable[Piece], codec: Codec, *, per_value: bool = False, check: bool = True) -> dict[str, Total]:
@@ -74,9 +85,7 @@ def totals(pieces: Iterable[Piece], codec: Codec, *, per_value: bool = False, ch
     """
     found: dict[str, Total] = {}
     coder = Coder(codec, check=check)
-    for piece in pieces:
-        if codec.applies(piece.coded):
-            total = found.setdefault(piece.dtype, Total())
-            size = coder.size(piece.values, piece.coded, piece.shape)
-            total.add(piece.values.size if per_value else 1, piece.bytes_in, size)
+    for (dtype, coded), run in groupby(pieces, itemgetter(2, 1)):
+        if codec.applies(coded):
+            coder.add(run, found.setdefault(dtype, Total()), per_value=per_value)
     return found

@@ -1,8 +1,8 @@
 """Order-0 entropy of a tensor's values, and of their bytes, bits and float fields: plug-in and bias-aware.
 
-The plug-in estimate takes frequencies for probabilities and is too low where symbols are many and samples few. Beside
-it stands the coverage-adjusted estimate of Chao and Shen (Environmental and Ecological Statistics 10, 2003): frequencies
-are scaled by the estimated coverage (1 - singletons / n) and each term is weighted by the chance that its symbol was
+The plug-in estimate takes frequencies for probabilities: too low where symbols are many and samples few. Beside it
+stands the coverage-adjusted estimate of Chao and Shen (Environmental and Ecological Statistics 10, 2003): frequencies
+are scaled by the estimated coverage (1 - singletons / n), and each term is weighted by the chance that its symbol was
 seen at all. It is cut at the width of the field, which no entropy exceeds. Both are of one tensor: what a coder could
 reach that knows each tensor's frequencies for free and codes symbol by symbol.
 """
@@ -42,7 +42,8 @@ def coverage_adjusted(counts: Counts, width: int) -> float:
 def _adjusted(share: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     with np.errstate(divide="ignore"):
         seen = -np.expm1(n * np.log1p(-share))
-    return -share * np.log2(share) / seen
+    terms: NDArray[np.float64] = -share * np.log2(share) / seen
+    return terms
 
 
 def _classes(counts: Counts) -> tuple[Counts, Counts]:

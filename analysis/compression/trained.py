@@ -36,7 +36,7 @@ def trained(units: list[bytes], level: int, size: int, most: int) -> dict[str, i
     """
     train, test = units[::2], units[1::2]
     step = max(1, -(-sum(map(len, train)) // most))
-    samples = [unit for unit in train[::step] if len(unit) >= 8]
+    samples: list[bytes | bytearray | memoryview] = [unit for unit in train[::step] if len(unit) >= 8]
     try:
         made = zstandard.train_dictionary(size, samples, level=level)
     except (zstandard.ZstdError, ValueError):

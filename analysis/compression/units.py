@@ -20,12 +20,11 @@ RELEASE_BYTES = 1 << 24
 
 
 class Piece(NamedTuple):
-    """Values to be coded as one, the dtype that codecs are told, the dtype and shape of the tensor they are from."""
+    """Values to be coded as one, the dtype that codecs are told, the dtype of the tensor they are from."""
 
     values: Values
     coded: str
     dtype: str
-    shape: tuple[int, ...]
     bytes_in: int
     """Bytes of the file that they take: fewer or more than those of the values where a format packs them."""
 
@@ -45,7 +44,7 @@ def chunks(model: ModelFile, size: int) -> Iterator[Piece]:
 def _pieces(data: NDArray[np.uint8], size: int = PIECE_BYTES) -> Iterator[Piece]:
     for start in range(0, data.size, size):
         piece = data[start : start + size]
-        yield Piece(piece, "u8", "", (), piece.size)
+        yield Piece(piece, "u8", "", piece.size)
 
 
 def layers(model: ModelFile) -> Iterator[Piece]:
@@ -63,8 +62,7 @@ def _layer(model: ModelFile, tensor: Tensor) -> Iterator[Piece]:
     for start in range(0, values.size, step):
         stop = min(start + step, values.size)
         taken = tensor.stored * stop // values.size - tensor.stored * start // values.size
-        shape = tensor.shape if stop - start == values.size else ()
-        yield Piece(values[start:stop], coded, tensor.dtype, shape, taken)
+        yield Piece(values[start:stop], coded, tensor.dtype, taken)
 
 
 def values_of(model: ModelFile, tensor: Tensor) -> tuple[Values, str]:
@@ -86,7 +84,7 @@ def rest(model: ModelFile) -> Piece | None:
     if not left:
         return None
     joined = np.concatenate(gaps) if gaps else np.empty(0, np.uint8)
-    return Piece(joined, "u8", "", (), left) if joined.size else None
+    return Piece(joined, "u8", "", left) if joined.size else None
 
 
 def _gaps(model: ModelFile, index: int) -> Iterator[NDArray[np.uint8]]:

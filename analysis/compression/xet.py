@@ -1,7 +1,7 @@
 """What the Hugging Face Hub stores today: Xet's chunks, each as the smallest of raw, LZ4 and byte-grouped LZ4.
 
-As Xet's public code describes it: an LZ4 frame, or one over the bytes grouped by four (byte 0 of all words, then byte 1,
-...; a rest of 1 to 3 bytes goes to the first groups), with 8 bytes of header a chunk. The chunks are those of our
+As Xet's public code describes it: an LZ4 frame, or one over the bytes grouped by four (byte 0 of all words, then byte
+1, ...; a rest of 1 to 3 bytes goes to the first groups), with 8 bytes of header a chunk. The chunks are those of our
 rule of the same sizes; the frames are those of the reference LZ4, not of the Rust one.
 """
 
@@ -28,11 +28,11 @@ class GroupedLz4(Codec):
 
     name = "bg4-lz4"
 
-    def encode(self, values: Values, dtype: str) -> bytes:
+    def encode(self, values: Values, dtype: str) -> bytes:  # noqa: ARG002
         """As `Codec.encode`."""
         return Lz4().encode(grouped(values.view(np.uint8)), "u8")
 
-    def decode(self, data: memoryview, out: Values, dtype: str) -> None:
+    def decode(self, data: memoryview, out: Values, dtype: str) -> None:  # noqa: ARG002
         """As `Codec.decode`."""
         mixed = np.empty(out.nbytes, np.uint8)
         Lz4().decode(data, mixed, "u8")

@@ -6,14 +6,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from analysis.figures.parts import COLOURS, QUIET, legend_above
 from analysis.results import Results
 from analysis.views import compression as views
 
 NOTHING = pd.DataFrame()
-CHOSEN = ("zstd 3", "zstd 9", "gzip 6", "gzip 9", "lz4 0", "brotli 5")
 RATIO = "ratio = bytes in / bytes out"
+TICKS = (0.5, 0.7, 1, 1.1, 1.2, 1.5, 2, 3, 5, 10, 20, 50, 100)
 
 
 def coding_by_method(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -23,7 +24,7 @@ def coding_by_method(results: Results) -> tuple[Figure, pd.DataFrame]:
     Methods of layers leave other dtypes and what is in no layer to zstd 3.
     """
     data = views.overall(views.stores(results))
-    data = data[~data["codec"].isin(views.NOT_CODED)]
+    data = data[~data["codec"].isin(views.NOT_COMPARED)]
     data = data.drop_duplicates(["granularity", "transform", "codec"])  # the best setting comes first
     data = data.sort_values("ratio", ascending=False, ignore_index=True)
     figure = Figure(figsize=(7.6, 1.2 + 0.2 * max(4, len(data))))
@@ -32,8 +33,8 @@ def coding_by_method(results: Results) -> tuple[Figure, pd.DataFrame]:
     axes.hlines(place, data["least"], data["most"], color=QUIET, linewidth=3, label="one family left out")
     axes.plot(data["ratio"], place, "o", color=COLOURS[0], markersize=4, label="all bytes")
     axes.plot(data["median"], place, "|", color=COLOURS[1], markersize=8, label="median model")
-    axes.set_yticks(place, data["granularity"] + ": " + data["method"], fontsize=7)
-    axes.set_ylim(len(data) - 0.5, -0.5)
+    axes.set_yticks(place, data["granularity"].map(views.unit) + ": " + data["method"], fontsize=7)
+    axes.set_ylim(max(1, len(data)) - 0.5, -0.5)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel(RATIO)
     legend_above(axes)
@@ -45,14 +46,14 @@ def coding_by_model(results: Results) -> tuple[Figure, pd.DataFrame]:
     methods on layers.
     """
     data = views.stores(results)
-    figure = Figure(figsize=(8.6, 3.9))
+    figure = Figure(figsize=(8.6, 4.4))
     left, right = figure.subplots(1, 2, sharey=True)
     zstd = data[((data["method"] == "zstd 3") & (data["transform"] == "none")) | (data["codec"] == "xet")]
     by_method = data[(data["granularity"] == "layer") & data["method"].isin(_layer_methods(data))]
     _curves(left, zstd, "granularity", {"chunk-xet": "xet: raw, lz4 or bg4"})
     _curves(right, by_method, "method", {})
-    left.set_title("zstd 3 by granularity", fontsize=9, loc="left", pad=44)
-    right.set_title("layers by method", fontsize=9, loc="left", pad=44)
+    left.set_title("zstd 3 by granularity", fontsize=9, loc="left", pad=62)
+    right.set_title("layers by method", fontsize=9, loc="left", pad=62)
     left.set(ylabel="cumulative share of models", ylim=(0, 1.02))
     shown = pd.concat([zstd, by_method]).drop_duplicates()
     return figure, shown[["model", *views.METHOD, "bytes_in", "bytes_out", "ratio"]]
@@ -60,7 +61,7 @@ def coding_by_model(results: Results) -> tuple[Figure, pd.DataFrame]:
 
 def _layer_methods(data: pd.DataFrame) -> list[str]:
     """zstd 3, and of each other float-aware method its best setting, the six best."""
-    rows = views.overall(data[(data["granularity"] == "layer") & ~data["codec"].isin(views.NOT_CODED)])
+    rows = views.overall(data[(data["granularity"] == "layer") & ~data["codec"].isin(views.NOT_COMPARED)])
     best = rows[rows["transform"].isin(["none", "byte_planes"])].drop_duplicates(["transform", "codec"])["method"]
     return ["zstd 3", *[name for name in best if name != "zstd 3"][:6]]
 
@@ -69,47 +70,29 @@ def _curves(axes: Axes, data: pd.DataFrame, by: str, names: dict[str, str]) -> N
     for i, (name, rows) in enumerate(data.groupby(by)):
         ratios = np.sort(rows["ratio"].to_numpy(np.float64))
         share = np.arange(1, ratios.size + 1) / ratios.size
-        shown = names.get(str(name), str(name))
+        shown = names.get(str(name), views.unit(str(name)))
         axes.step(ratios, share, where="post", color=COLOURS[i % len(COLOURS)], label=shown, linewidth=1.3)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel(RATIO)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if value in (2, 3, 5) else "")
-    legend_above(axes, 3)
+    legend_above(axes, 2)
 
 
 def coding_by_dtype(results: Results) -> tuple[Figure, pd.DataFrame]:
     """How well the layers of each dtype compress: one dot a method, named those of the best and of zstd 3."""
     data = views.by_dtype(results)
-    data = data[~data["codec"].isin(views.NOT_CODED) & (data["granularity"] == "layer")]
-    order = data.groupby("dtype")["bytes_in"].max().sort_values(ascending=False).index.tolist()
+    order = views.large_dtypes(results)
+    data = data[~data["codec"].isin(views.NOT_COMPARED) & (data["granularity"] == "layer") & data["dtype"].isin(order)]
     figure = Figure(figsize=(7.6, 1.2 + 0.42 * max(3, len(order))))
     axes = figure.subplots()
     for place, dtype in enumerate(order):
-        rows = data[data["dtype"] == dtype].sort_values("ratio")
-        axes.plot(
-            rows["ratio"], [place] * len(rows), "o", color=QUIET, markersize=4, label=None if place else "a method"
-        )
-        zstd = rows[rows["method"] == "zstd 3"]
-        axes.plot(
-            zstd["ratio"], [place] * len(zstd), "D", color=COLOURS[1], markersize=5, label=None if place else "zstd 3"
-        )
-        best = rows.iloc[-1]
-        axes.plot(best["ratio"], place, "o", color=COLOURS[0], markersize=5, label=None if place else "the best")
-        axes.annotate(
-            f"{best['method']} {best['ratio']:.3g}",
-            (best["ratio"], place),
-            (6, 4),
-            textcoords="offset points",
-            fontsize=7,
-        )
+        _dtype_line(axes, data[data["dtype"] == dtype].sort_values("ratio"), place)
     sizes = data.groupby("dtype")["bytes_in"].max().astype("float64") / 1e6
     axes.set_yticks(range(len(order)), [f"{dtype} ({sizes[dtype]:,.3g} MB)" for dtype in order])
     axes.set_ylim(len(order) - 0.5, -0.6)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(TICKS))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if value in (2, 3, 5) else "")
     axes.margins(x=0.2)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel(RATIO)
@@ -118,7 +101,14 @@ def coding_by_dtype(results: Results) -> tuple[Figure, pd.DataFrame]:
     return figure, data[["dtype", "method", "n_units", "bytes_in", "bytes_out", "ratio"]]
 
 
-FLOAT_METHODS = ("zstd 3", "byte planes + zstd 3", "fields + zstd 3", "split", "packed", "pcodec 8")
+def _dtype_line(axes: Axes, rows: pd.DataFrame, place: int) -> None:
+    """The methods of one dtype on one line; the first line names what the marks are."""
+    best, zstd = rows.iloc[-1:], rows[rows["method"] == "zstd 3"]
+    marks = (("a method", rows, "o", QUIET), ("zstd 3", zstd, "D", COLOURS[1]), ("the best", best, "o", COLOURS[0]))
+    for name, some, mark, colour in marks:
+        axes.plot(some["ratio"], [place] * len(some), mark, color=colour, markersize=5, label=None if place else name)
+    [(method, ratio)] = best[["method", "ratio"]].itertuples(index=False)
+    axes.annotate(f"{method} {ratio:.3g}", (ratio, place), (6, 4), textcoords="offset points", fontsize=7)
 
 
 def coding_and_floor(results: Results) -> tuple[Figure, pd.DataFrame]:
@@ -128,7 +118,7 @@ def coding_and_floor(results: Results) -> tuple[Figure, pd.DataFrame]:
     floors = views.floors(results)
     data = views.beside_floors(results)
     dtypes = [dtype for dtype in ("f64", "f32", "f16", "bf16") if dtype in set(floors["dtype"])]
-    data = data[data["dtype"].isin(dtypes) & ~data["codec"].isin(views.NOT_CODED) & (data["granularity"] == "layer")]
+    data = data[data["dtype"].isin(dtypes) & ~data["codec"].isin(views.NOT_COMPARED) & (data["granularity"] == "layer")]
     if data.empty:
         return Figure(), NOTHING
     figure = Figure(figsize=(8.6, 1 + 0.19 * max(10, data.groupby("dtype").size().max() + 4)))
@@ -153,7 +143,7 @@ def _floor_panel(axes: Axes, data: pd.DataFrame, floors: pd.DataFrame) -> None:
 
 
 def coding_sampled(results: Results) -> tuple[Figure, pd.DataFrame]:
-    """Slow methods on a seeded sample of blocks, with 95 % intervals for the whole study; a cross is the ratio in full."""
+    """Slow methods on a seeded sample of blocks, with 95 % intervals for the study; a cross: every block coded."""
     data = views.samples(results).sort_values("ratio", ignore_index=True)
     figure = Figure(figsize=(6.6, 1.2 + 0.32 * max(2, len(data))))
     axes = figure.subplots()
@@ -171,12 +161,13 @@ def coding_sampled(results: Results) -> tuple[Figure, pd.DataFrame]:
 
 
 def coding_transforms(results: Results) -> tuple[Figure, pd.DataFrame]:
-    """What rearranging does for dictionary coders, by dtype of the layers: ratios of each coder behind each transform."""
+    """What rearranging does for dictionary coders, by dtype of the layers: the ratio behind each transform."""
     data = views.by_dtype(results)
     behind = set(data.loc[data["transform"] != "none", "codec"] + " " + data.loc[data["transform"] != "none", "params"])
     data = data[(data["codec"] + " " + data["params"]).isin(behind) & (data["granularity"] == "layer")]
-    sizes = data.groupby("dtype")["bytes_in"].max().sort_values(ascending=False)
-    dtypes = [str(dtype) for dtype in sizes.index if dtype in set(data.loc[data["transform"] != "none", "dtype"])][:4]
+    sizes = data.groupby("dtype")["bytes_in"].max()
+    behind_any = set(data.loc[data["transform"] != "none", "dtype"])
+    dtypes = [dtype for dtype in views.large_dtypes(results) if dtype in behind_any][:4]
     data = data[data["dtype"].isin(dtypes)]
     if data.empty:
         return Figure(), NOTHING
@@ -195,7 +186,7 @@ def _transform_panel(axes: Axes, data: pd.DataFrame, transforms: list[str]) -> N
         places = [transforms.index(name) + 0.18 * (i - 1) for name in rows["transform"]]
         axes.plot(rows["ratio"], places, "o", color=COLOURS[i % len(COLOURS)], markersize=5, label=str(coder))
     axes.set_yticks(range(len(transforms)), [name.replace("_", " ") for name in transforms])
-    axes.set_ylim(len(transforms) - 0.5, -0.5)
+    axes.set_ylim(max(1, len(transforms)) - 0.5, -0.5)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel("ratio")
 
@@ -212,7 +203,7 @@ def coding_together(results: Results) -> tuple[Figure, pd.DataFrame]:
         places = [families.index(name) for name in rows["family"]]
         axes.plot(rows["ratio"], places, mark, color=COLOURS[i], markersize=7 - i, label=how, markerfacecolor="none")
     axes.set_yticks(range(len(families)), families)
-    axes.set_ylim(len(families) - 0.5, -0.5)
+    axes.set_ylim(max(1, len(families)) - 0.5, -0.5)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel(RATIO)
     legend_above(axes, 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, S
 from analysis.measures.base import FAILURES, Emit, Facts, Measure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from analysis.compression.coding import Total
     from analysis.compression.methods import Method
@@ -61,14 +62,15 @@ class Sample(BaseModel):
 
     block: ChunkSize = 1 << 18
     one_in: Count = 16
-    least: Annotated[StrictInt, Field(ge=2)] = 2
+    least: Annotated[StrictInt, Field(ge=2)] = 4
     seed: Annotated[StrictInt, Field(ge=0)] = 2024
 
 
 class CompressionParams(BaseModel):
     """Methods measured in full (left out: every lossless codec and peer there is), chunk sizes in bytes, slow methods.
 
-    `sampled` methods see a sample of blocks; `whole` ones see every block of the sample's size. `xet`: what the Hub does.
+    `sampled` methods see a sample of blocks; `whole` ones see every block of the sample's size; a `sample` left empty
+    takes out both. `xet`: what the Hub does.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -79,7 +81,7 @@ class CompressionParams(BaseModel):
         "zstd:level=3", "zstd:level=19", "xz:preset=6", "brotli:quality=11",
     ]  # fmt: skip
     whole: Annotated[list[MethodName], AfterValidator(_distinct)] = ["zstd:level=19"]
-    sample: Sample = Sample()
+    sample: Sample | None = Sample()
     xet: StrictBool = True
 
     @property
@@ -90,8 +92,15 @@ class CompressionParams(BaseModel):
         return [Method(text) for text in (every() if self.methods is None else self.methods)]
 
     def only(self, **kept: Any) -> CompressionParams:
-        """These parameters with nothing asked for but what is given."""
-        nothing: dict[str, Any] = {"methods": [], "sampled": [], "whole": [], "xet": False}
+        """These parameters with nothing asked for but what is given; what that does not depend on is left out."""
+        nothing: dict[str, Any] = {
+            "methods": [],
+            "chunks": [],
+            "sampled": [],
+            "whole": [],
+            "sample": None,
+            "xet": False,
+        }
         return self.model_copy(update=nothing | kept)
 
 
@@ -102,10 +111,12 @@ def _parts(params: CompressionParams) -> dict[str, CompressionParams]:
     groups: dict[str, list[str]] = {}
     for method in params.full:
         groups.setdefault(method.group, []).append(method.text)
-    parts = {group: params.only(methods=texts) for group, texts in groups.items()}
+    parts = {group: params.only(methods=texts, chunks=params.chunks) for group, texts in groups.items()}
     for kind in ("sampled", "whole"):
         for text in getattr(params, kind):
-            parts[f"{Method(text).group} {kind} {Method(text).params}"] = params.only(**{kind: [text]})
+            parts[f"{Method(text).group} {kind} {Method(text).params}"] = params.only(
+                **{kind: [text], "sample": params.sample}
+            )
     return parts | ({XET_PART: params.only(xet=True)} if params.xet else {})
 
 
@@ -136,16 +147,16 @@ def _run(model: ModelFile, params: CompressionParams, emit: Emit) -> None:
     from analysis.compression.methods import Method
 
     for method in params.full:
-        _guarded(method, emit, lambda method=method: _in_full(model, method, params, emit))  # type: ignore[misc]
-    for text in params.sampled:
-        _guarded(Method(text), emit, lambda text=text: _sampled(model, Method(text), params.sample, emit))  # type: ignore[misc]
-    for text in params.whole:
-        _guarded(Method(text), emit, lambda text=text: _whole(model, Method(text), params.sample, emit))  # type: ignore[misc]
+        _guarded(method, emit, partial(_in_full, model, method, params, emit))
+    if params.sample is not None:
+        for run, texts in ((_sampled, params.sampled), (_whole, params.whole)):
+            for method in map(Method, texts):
+                _guarded(method, emit, partial(run, model, method, params.sample, emit))
     if params.xet:
-        _guarded(Method("lz4"), emit, lambda: _xet(model, emit))
+        _guarded(Method("lz4"), emit, partial(_xet, model, emit))
 
 
-def _guarded(method: Method, emit: Emit, run: Any) -> None:
+def _guarded(method: Method, emit: Emit, run: Callable[[], None]) -> None:
     """Run one method; what it cannot do is a row of failures, and never an end of the others."""
     try:
         if method.missing:

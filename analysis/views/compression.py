@@ -15,7 +15,18 @@ from analysis.results import Results
 METHOD = ["granularity", "transform", "codec", "params"]
 FALLBACK = ("none", "zstd", "level=3")
 BY_LAYER = ("layer", "parameter")
-NOT_CODED = ("identity",)
+NOT_COMPARED = ("identity", "pyzstd")
+"""Doing nothing, and the other binding of zstd, whose sizes are zstd's."""
+SMALL = 2e-4
+"""Dtypes with less than this share of the layers' bytes are left out of figures."""
+
+
+def unit(granularity: str) -> str:
+    """A granularity as figures show it: `chunk 4 KiB`."""
+    kind, _, size = granularity.partition("-")
+    if not size.isdigit():
+        return granularity.replace("-", " ")
+    return f"{kind} {int(size) >> 20} MiB" if int(size) >= 1 << 20 else f"{kind} {int(size) >> 10} KiB"
 
 
 def label(transform: str, codec: str, params: str) -> str:
@@ -107,17 +118,19 @@ def overall(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_dtype(results: Results) -> pd.DataFrame:
-    """Layers alone, by dtype: bytes in and out, ratio; methods that do not take a dtype have no row of it."""
+    """Layers alone, by dtype: bytes in and out, ratio. A method that does not take a dtype, or failed on some layers of
+    it, has no row of it."""
     rows = originals(results, results.compression)
     rows = rows[rows["granularity"].isin(BY_LAYER)]
     summed = rows.groupby([*METHOD, "dtype"], as_index=False)[["n_units", "bytes_in", "bytes_out"]].sum()
-    return _with_ratio(labelled(summed))
+    all_of_it = summed.groupby("dtype")["bytes_in"].transform("max") == summed["bytes_in"]
+    return _with_ratio(labelled(summed[all_of_it.to_numpy(bool)]))
 
 
 def by_format(results: Results) -> pd.DataFrame:
     """`stores`, models together by the format that most of their bytes are in."""
     found = stores(results)
-    formats = results.layers.groupby(["model", "format"], as_index=False)["bytes_stored"].sum()
+    formats = results.layers.groupby(["model", "format"])["bytes_stored"].sum().reset_index()
     formats = formats.sort_values("bytes_stored").drop_duplicates("model", keep="last")[["model", "format"]]
     summed = found.merge(formats, on="model").groupby([*METHOD, "method", "format"], as_index=False)
     return _with_ratio(summed[["bytes_in", "bytes_out"]].sum())
@@ -132,7 +145,7 @@ PARTS = {"value": ["value"], "bytes": ["byte"], "bits": ["bit"], "fields": ["sig
 
 
 def floors(results: Results) -> pd.DataFrame:
-    """Bits a parameter by dtype and floor: the bias-aware estimate, the plug-in one, and how many values they are of."""
+    """Bits a parameter by dtype and floor: the bias-aware estimate, the plug-in one, and of how many values."""
     rows = originals(results, results.entropy)
     made = []
     for dtype, group in rows.groupby("dtype"):
@@ -150,9 +163,14 @@ def beside_floors(results: Results) -> pd.DataFrame:
     count = floors(results).drop_duplicates("dtype").set_index("dtype")["n_params"]
     data = by_dtype(results)
     data = data[data["dtype"].isin(count.index)]
-    taken = data.groupby("dtype")["bytes_in"].transform("max") == data["bytes_in"]  # not those that failed somewhere
     bits = 8 * data["bytes_out"].astype("float64") / data["dtype"].map(count).astype("float64")
-    return data.assign(bits=bits)[taken]
+    return data.assign(bits=bits)
+
+
+def large_dtypes(results: Results) -> list[str]:
+    """The dtypes that have more than `SMALL` of the layers' bytes, the largest first."""
+    sizes = by_dtype(results).groupby("dtype")["bytes_in"].max().astype("float64").sort_values(ascending=False)
+    return [str(dtype) for dtype in sizes.index[(sizes > SMALL * sizes.sum()).tolist()]]
 
 
 CONFIDENCE = 1.96

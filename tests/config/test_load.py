@@ -84,11 +84,11 @@ def test_measures_left_out_are_all_with_their_defaults(tmp_path: Path) -> None:
     assert study.measures == {"hash_dedup": Sizes(), "similarity": Sizes()}
 
 
-def test_measures_named_are_the_only_ones_and_keep_the_defaults_not_mentioned(tmp_path: Path) -> None:
+def test_measures_named_are_the_only_ones_beside_the_first_and_keep_the_defaults_not_mentioned(tmp_path: Path) -> None:
     study = load(tmp_path, "measures: {hash_dedup: {fixed: [1, 2]}}\nfamilies:\n" + family(WHEEL))
     assert study.measures == {"hash_dedup": Sizes(fixed=(1, 2))}
     study = load(tmp_path, "measures:\n  similarity:\nfamilies:\n" + family(WHEEL))
-    assert study.measures == {"similarity": Sizes()}
+    assert study.measures == {"hash_dedup": Sizes(), "similarity": Sizes()}
 
 
 def test_included_families_come_first_and_keep_their_folder(tmp_path: Path) -> None:

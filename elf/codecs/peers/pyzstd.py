@@ -20,7 +20,7 @@ class Pyzstd(Peer):
     def encode(self, values: Values, dtype: str) -> bytes:
         import pyzstd
 
-        options = {pyzstd.CParameter.compressionLevel: self.level, pyzstd.CParameter.contentSizeFlag: 0}
+        options: dict[int, int] = {pyzstd.CParameter.compressionLevel: self.level, pyzstd.CParameter.contentSizeFlag: 0}
         return bytes(pyzstd.compress(values.view("u1").data, options))
 
     def decode(self, data: memoryview, out: Values, dtype: str) -> None:
