@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 
@@ -18,8 +19,8 @@ from analysis.sources.pull import SOURCES
 from analysis.sources.sums import Sums
 from analysis.text import count, seconds, size, table
 
-MEASURE_BYTES_PER_SECOND = 60e6
-"""What one worker measures, processes and shards included: the default study on the machine that the README names."""
+SECONDS_PER_GB = {"hash_dedup": 17.0}
+"""What one worker takes for a whole measure: the default study on the machine that the README names, see run.json."""
 SHARD_SHARE = 0.3
 """Disk that shards take, as a share of the models' bytes."""
 
@@ -40,6 +41,8 @@ class Expected:
     bytes: int | None
     units: int
     units_done: int
+    seconds: float = 0.0
+    """Of measuring with one worker what has no shard yet; 0 where nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,6 @@ class Forecast:
     study: str
     entries: list[Expected]
 
-    @property
-    def bytes_to_measure(self) -> float:
-        """Bytes of what has no shard yet."""
-        return sum((entry.bytes or 0) * _left(entry) for entry in self.entries)
-
     def json(self) -> str:
         """The same for a script."""
         facts = {"study": self.study, "seconds": self.seconds, "disk_bytes": self.disk_bytes}
@@ -62,13 +60,13 @@ class Forecast:
     @property
     def seconds(self) -> float:
         """Estimated seconds of measuring with one worker."""
-        return self.bytes_to_measure / MEASURE_BYTES_PER_SECOND
+        return sum(entry.seconds for entry in self.entries)
 
     @property
     def disk_bytes(self) -> float:
         """Estimated bytes of disk that pulling and measuring still take."""
         coming = sum(entry.bytes or 0 for entry in self.entries if entry.state == "to download")
-        return coming + SHARD_SHARE * self.bytes_to_measure
+        return coming + SHARD_SHARE * sum((entry.bytes or 0) * _left(entry) for entry in self.entries)
 
     def __str__(self) -> str:
         rows = [
@@ -120,7 +118,7 @@ def forecast(study: Study, places: Places) -> Forecast:
     for i, (entry, family) in enumerate(wanted):
         models = here[i]
         if models is None:
-            entries.append(_expected(entry, family, listed))
+            entries.append(_expected(entry, family, listed, study))
         else:
             entries += [_measured(model, study, places) for model in models]
     return Forecast(study.name, entries)
@@ -130,15 +128,27 @@ Coming = tuple[str, int | None, int | None]
 """What is said of an entry that is not here: state, files, bytes."""
 
 
-def _expected(entry: ModelEntry, family: Family, listed: dict[str, Coming]) -> Expected:
+def _expected(entry: ModelEntry, family: Family, listed: dict[str, Coming], study: Study) -> Expected:
     name = entry.label or str(getattr(entry, "hub_cache", ""))
-    return Expected(family.name, name, *(listed.get(entry.label) or _coming(entry)), 0, 0)
+    state, files, size = listed.get(entry.label) or _coming(entry)
+    return Expected(family.name, name, state, files, size, 0, 0, (size or 0) * sum(_rates(study).values()))
 
 
 def _measured(model: Model, study: Study, places: Places) -> Expected:
-    made = plan(study, Pulled((model,), ()), places)
-    done = len(made.units) - len(made.missing(places.shards))
-    return Expected(model.family, model.name, "here", len(model.files), model.bytes, len(made.units), done)
+    """Only the first round of measures is planned here; the second is taken to be as far as the first."""
+    made, rates = plan(study, Pulled((model,), ()), places), _rates(study)
+    missing = made.missing(places.shards)
+    parts = Counter(unit.measure for unit in made.units.values())
+    units = sum(rates[unit.measure] * unit.bytes * len(model.files) / parts[unit.measure] for unit in missing)
+    together = sum(rate for name, rate in rates.items() if name not in parts) * model.bytes
+    n, done = len(made.units), len(made.units) - len(missing)
+    seconds = units + together * (1 - done / n if n else 0)
+    return Expected(model.family, model.name, "here", len(model.files), model.bytes, n, done, seconds)
+
+
+def _rates(study: Study) -> dict[str, float]:
+    """Seconds a byte of each measure of the study, all its parts together."""
+    return {name: SECONDS_PER_GB.get(name, 0.0) / 1e9 for name in study.measures}
 
 
 def _here(entry: ModelEntry, family: Family, context: Context) -> list[Model] | None:
