@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from analysis.accuracy.base import Task
 from analysis.accuracy.tune import COLUMNS, EXPONENTS, Tried, told, tune
 from analysis.config import Study
 from analysis.errors import UsageError
-from analysis.progress import bar
+from analysis.progress import say
 from analysis.sources import pull_one
 from analysis.text import table
 
@@ -65,9 +67,11 @@ def tuned(study: Study, model: str, task: str, cache: Path) -> Tuned:
         for found in [pull_one(entry, cache=cache)]
         for name in entry.weights
     ]
-    tried = []
-    with bar("tune", total=len(EXPONENTS), unit="bound") as progress:
-        for one in tune(chosen, files[0], paths):
-            tried.append(one)
-            progress.update()
-    return Tuned(model, chosen, tried)
+    say(f"tuning {model}: up to {len(EXPONENTS)} bounds, the loosest first")
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return Tuned(model, chosen, pool.submit(_tried, task, files[0], paths).result())
+
+
+def _tried(task: str, model: Path, data: list[Path]) -> list[Tried]:
+    """In a process of its own, whose NumPy is loaded with one thread, as in the workers of a run."""
+    return list(tune(TASKS[task], model, data))
