@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 WIDEST = 44
+NOTHING = "nothing was measured"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]], *, widest: int = WIDEST) -> str:

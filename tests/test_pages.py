@@ -13,7 +13,7 @@ import pytest
 from commands import PROJECT
 
 from analysis import notebooks
-from analysis.claims import CLAIMS, MEASURED, NOT_YET, NOTHING, claims
+from analysis.claims import CLAIMS, MEASURED, claims
 from analysis.compare import compare
 from analysis.figures import FIGURES, draw, rendered, write_figures
 from analysis.places import Places
@@ -21,6 +21,7 @@ from analysis.report import write_report
 from analysis.results import Results, load, read
 from analysis.shown import shown
 from analysis.tables import TABLES, write_table
+from analysis.text import NOTHING
 from elf.errors import ElfError
 
 
@@ -124,7 +125,7 @@ def test_a_study_without_models_has_figures_a_report_and_claims_that_say_so(noth
     write_figures(nothing, tmp_path / "figures")
     page = write_report(nothing, tmp_path).read_text(encoding="utf-8")
     assert page.count("<svg") == len(FIGURES)
-    assert set(claims(nothing)["ours"]) == {NOTHING, NOT_YET}
+    assert set(claims(nothing)["ours"]) == {NOTHING}
     assert nothing.coverage == "0 models, 0 files, 0.0 MB"
 
 

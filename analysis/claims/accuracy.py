@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from analysis.claims.dedup import NOTHING
 from analysis.results import Results
+from analysis.text import NOTHING
 from analysis.views.accuracy import shown
 
 OWN = "elves 2^-24"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.results import Results
-
-NOTHING = "nothing was measured"
+from analysis.text import NOTHING
 
 
 def dedup_saving(results: Results) -> tuple[str, str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.claims.dedup import NOTHING
 from analysis.results import Results
+from analysis.text import NOTHING
 from analysis.views import elves as view
 
 
