@@ -135,12 +135,12 @@ def test_a_study_without_models_can_be_compared(nothing: Results, tiny: Results)
 
 
 def test_a_figure_without_data_says_so(tiny: Results) -> None:
-    once = replace(tiny, duplicates=tiny.duplicates[tiny.duplicates["references"] == 1])
+    once = replace(tiny, tables={**tiny.tables, "duplicates": tiny.duplicates[tiny.duplicates["references"] == 1]})
     assert draw("reference_counts", once).figure.texts[0].get_text() == "this study has nothing of this kind"
 
 
 def test_derived_models_are_said_to_be_left_out_of_a_comparison(tiny: Results) -> None:
-    derived = replace(tiny, models=tiny.models.assign(derived=[True] + [False] * 5))
+    derived = replace(tiny, tables={**tiny.tables, "models": tiny.models.assign(derived=[True] + [False] * 5)})
     assert " + 1 derived not counted; tiny: " in str(compare(derived, tiny))
 
 

@@ -1,6 +1,6 @@
 """The published claims beside what this study measures: paper | ours | where.
 
-`results/paper/claims.csv` holds what is published, with its source; a claim that this version measures names one of
+`results/paper/claims.csv` holds what is published, with its source; each names one of
 MEASURED, a function in the file of its topic. Nothing here is the paper's beyond that file.
 """
 
@@ -15,7 +15,6 @@ from analysis.places import PROJECT
 from analysis.results import Results
 
 CLAIMS = PROJECT / "results" / "paper" / "claims.csv"
-NOT_YET = "not measured in this version"
 
 
 TOPICS = (dedup, similarity, compression, elves, accuracy)
@@ -31,7 +30,6 @@ def claims(results: Results) -> pd.DataFrame:
     rows = []
     columns = [published[name] for name in ("what", "published", "source", "measure", "notebook")]
     for what, value, source, measure, notebook in zip(*columns, strict=True):
-        ours, note = MEASURED[measure](results) if measure else (NOT_YET, "")
-        where = f"notebooks/{notebook}.ipynb" if measure else ""
-        rows.append([what, value, source, ours, where, note])
+        ours, note = MEASURED[measure](results)
+        rows.append([what, value, source, ours, f"notebooks/{notebook}.ipynb", note])
     return pd.DataFrame(rows, columns=pd.Index(["claim", "paper", "source", "ours", "where", "note"]))
