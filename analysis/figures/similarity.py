@@ -155,7 +155,7 @@ def lsh_recall(results: Results) -> tuple[Figure, pd.DataFrame]:
         found = rows.dropna(subset=["recall"])
         left.plot(found["threshold"], found["recall"], label=shingle, linewidth=1, markersize=5 + i, **style)
         right.plot(rows["threshold"], rows["compared"], label=shingle, linewidth=1, markersize=5 + i, **style)
-    left.set(ylim=(0, 1.05), ylabel="pairs found, of those at or above (recall)")
+    left.set(ylim=(0, 1.05), ylabel="recall: pairs found of those above")
     right.set(yscale="log", ylabel="pairs compared, of all")
     low, high = right.get_ylim()
     right.set_yticks([tick for tick in SHARES if low <= tick <= high])
