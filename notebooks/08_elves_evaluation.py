@@ -116,8 +116,8 @@ shown(found[found["where"].str.contains("08_")][["claim", "paper", "ours", "note
 # As its public code has it: layers whose bytes were seen before are references (within a family here), the other floats of a
 # file one after another, the smallest of raw, distance encoding and Elf for the whole file before any zstd, a tar,
 # zstd -3. *As it was* leaves layers that are no floats, and bytes in no layer, out of the archive, and so counts models
-# that it cannot restore; *corrected* has them in, raw, and a manifest. It also codes norms, biases and optimizer state
-# with loss.
+# that it cannot restore; *corrected* has them in, raw, and a manifest. Both code norms, biases and optimizer state with
+# loss, so what they compare with is not Elves under its rule but the last row of the table of four rules below.
 
 # %%
 shown(view.published(study), "published", ratios)
@@ -129,8 +129,9 @@ print("chosen, in files:", pipeline["chosen"].value_counts().to_dict())
 # %% [markdown]
 # ## Size and bound
 #
-# pcodec over integers lies on Elves all along the ladder, and both on the entropy of the codes: there is nothing left to
-# win for a coder that takes codes one by one.
+# pcodec over integers lies on Elves all along the ladder, and both on the estimated entropy of the codes: for a coder that
+# takes codes one by one there is next to nothing left to win. Elves can lie a little below the estimate, where a layer has
+# structure that the estimate does not see, or is smaller without loss.
 
 # %%
 draw("elves_size_by_bound", study)

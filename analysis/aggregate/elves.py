@@ -40,7 +40,7 @@ def tables(index: ShardIndex, made: dict[str, pd.DataFrame]) -> dict[str, pd.Dat
         "elves_inputs": inputs,
         "elves_files": files,
         "elves_floor": _floor(rows["floor"], layers),
-        "elves_steps": ablation(layers, rows["sizes"], files),
+        "elves_steps": ablation(layers, rows["sizes"], files, _of_groups(index, "delta")),
     }
     return {
         table.name: _typed(table, found[table.name], version) for table in TABLES if table.name in found
@@ -158,13 +158,20 @@ def _floor(rows: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
 
 def _published(index: ShardIndex) -> pd.DataFrame:
     """The rows of every group, with the names of its files put back."""
+    rows = _of_groups(index, "published")
+    return rows.drop(columns="index") if len(rows) else rows
+
+
+def _of_groups(index: ShardIndex, table: str) -> pd.DataFrame:
+    """A table of every family, with family, model and file for `index`; the same for a relative where there is one."""
     families = {model.model: model.family for model in index.manifest.models}
     frames = []
     for group, folder in index.groups(FAMILY):
-        if "published" in index.tables(folder):
-            rows = pq.read_table(folder / "published.parquet").to_pandas()
-            names = (
-                pd.DataFrame(group.files, columns=pd.Index(["model", "file"])).loc[rows["index"]].reset_index(drop=True)
-            )
-            frames.append(rows.assign(model=names["model"], file=names["file"], family=names["model"].map(families)))
+        if table in index.tables(folder):
+            rows = pq.read_table(folder / f"{table}.parquet").to_pandas()
+            for prefix in [name.removesuffix("index") for name in rows if name.endswith("index")]:
+                files = [group.files[place] for place in rows[f"{prefix}index"]]
+                rows[f"{prefix}model"] = [model for model, _ in files]
+                rows[f"{prefix}file"] = [file for _, file in files]
+            frames.append(rows.assign(family=rows["model"].map(families)))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

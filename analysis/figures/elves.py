@@ -104,7 +104,7 @@ def elves_by_model(results: Results) -> tuple[Figure, pd.DataFrame]:
         axes.plot(values, np.arange(len(wide)), "o", color=colour, label=name(str(codec)), markersize=5, alpha=0.85)
     axes.set_yticks(np.arange(len(wide)), [str(model).replace("==", " ") for model in wide.index], fontsize=7)
     axes.set(xlabel="ratio of the model's files")
-    legend_above(axes, 5)
+    legend_above(axes, 3)
     return figure, wide.reset_index()
 
 

@@ -1,11 +1,11 @@
-"""The published Elves over the models of each family: deduplication sees one family at a time."""
+"""What sees the models of a family together: the published Elves, and deltas between relatives."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from analysis.measures.base import Emit, Group, GroupMeasure
 
@@ -14,10 +14,25 @@ if TYPE_CHECKING:
     from elf.formats.base import ModelFile
 
 
+PARTS = ("published", "delta")
+
+
+def _known(names: list[str]) -> list[str]:
+    if unknown := [name for name in names if name not in PARTS]:
+        raise ValueError(f"{', '.join(unknown)}: no such part; there are: {', '.join(PARTS)}")
+    return names
+
+
 class ElvesFamilyParams(BaseModel):
-    """Nothing to choose: the published pipeline has one setting."""
+    """Which parts: the published pipeline, deltas; neither has anything else to choose."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    parts: Annotated[list[str], AfterValidator(_known)] = list(PARTS)
+
+
+def _parts(params: ElvesFamilyParams) -> dict[str, ElvesFamilyParams]:
+    return {name: ElvesFamilyParams(parts=[name]) for name in params.parts}
 
 
 def _groups(index: ShardIndex, _: ElvesFamilyParams) -> list[Group]:
@@ -29,12 +44,14 @@ def _groups(index: ShardIndex, _: ElvesFamilyParams) -> list[Group]:
     return [Group(tuple(sorted(files))) for _, files in sorted(families.items())]
 
 
-def _run(files: Sequence[ModelFile], _: ElvesFamilyParams, emit: Emit) -> None:
-    from analysis.evaluation.published import (
-        published_rows,
-    )  # compiled kernels: loaded only where something is measured
+def _run(files: Sequence[ModelFile], params: ElvesFamilyParams, emit: Emit) -> None:
+    # compiled kernels: loaded only where something is measured
+    from analysis.evaluation.published import published_rows
+    from analysis.evaluation.relatives import delta_rows
 
-    published_rows(files, emit)
+    runs = {"published": published_rows, "delta": delta_rows}
+    for name in params.parts:
+        runs[name](files, emit)
 
 
-MEASURE = GroupMeasure("elves_family", 1, ElvesFamilyParams, _groups, _run)
+MEASURE = GroupMeasure("elves_family", 1, ElvesFamilyParams, _groups, _run, _parts)

@@ -132,9 +132,15 @@ ELVES_STEPS = Table(
         Column(
             "step",
             "text",
-            "dedup (identical layers of the family once), a codec of elf.codecs, lossy (elf and steps), all",
+            "dedup (identical layers of the family once), a codec of elf.codecs, lossy (elf, steps), all (but delta), "
+            "delta (without loss, to the layer of the same name and shape in the nearest file before it in the family)",
         ),
-        Column("how", "text", "alone (nothing else but layers as they are) or left out (everything else)"),
+        Column(
+            "how",
+            "text",
+            "alone (nothing else, layers as they are), left out (everything else), added (delta: to everything else, "
+            "its relatives kept exactly)",
+        ),
         Column("bytes_in", "bytes", "bytes of the model as stored"),
         Column("bytes_out", "bytes", "coded bytes, the container included; each codec tried on each layer as a whole"),
         METHOD_VERSION,

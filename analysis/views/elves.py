@@ -220,18 +220,24 @@ def floor(results: Results) -> pd.DataFrame:
 
 
 def steps(results: Results) -> pd.DataFrame:
-    """The ablation: ratio with one step alone, and what the study grows by (in percent) when it is left out."""
+    """The ablation: ratio with one step alone, and by what share the study grows without it.
+
+    `all` has no deltas, which need the relative at hand; for `delta` the study with deltas added is what grows.
+    """
     data = results.elves_steps[results.elves_steps["model"].isin(results.originals["model"])]
     sums = data.groupby(["step", "how"], as_index=False)[["bytes_in", "bytes_out"]].sum()
     wide = sums.pivot_table(index="step", columns="how", values="bytes_out", aggfunc="sum").astype("float64")
     if wide.empty:
         return pd.DataFrame(columns=pd.Index(["step", "ratio_alone", "grows"]))
     size_in, all_out = float(sums["bytes_in"].iloc[0]), float(wide["alone"]["all"])
+    grows = wide["left out"] / all_out - 1
+    if "added" in wide:
+        grows = grows.fillna(all_out / wide["added"] - 1)
     return pd.DataFrame(
         {
             "step": wide.index,
             "ratio_alone": (size_in / wide["alone"]).to_numpy(),
-            "grows": (wide["left out"] / all_out - 1).to_numpy(),
+            "grows": grows.to_numpy(),
         }
     )
 

@@ -17,12 +17,14 @@ from pydantic import ValidationError
 from safetensors.numpy import save_file
 
 from analysis.aggregate import elves as aggregated
+from analysis.aggregate.elves_steps import LAYER, ablation
 from analysis.evaluation import coded
 from analysis.evaluation.errors import errors
 from analysis.evaluation.floor import corrected_bits, plug_in_bits
 from analysis.evaluation.inputs import input_rows
 from analysis.evaluation.methods import METHODS, OWN, PUBLISHED
 from analysis.evaluation.published import distance_bytes, published_rows, tar_zstd
+from analysis.evaluation.relatives import delta_rows
 from analysis.evaluation.run import run_part
 from analysis.evaluation.subject import subject_of
 from analysis.measures import elves, elves_family
@@ -225,6 +227,36 @@ def test_the_published_pipeline_leaves_out_what_it_cannot_restore(path: Path) ->
     assert second["chosen"] == "raw"
 
 
+def test_deltas_are_measured_against_the_nearest_earlier_file_that_differs(path: Path, tmp_path: Path) -> None:
+    changed = MODEL | {"c.weight": MODEL["c.weight"] * np.float32(1 + 2.0**-20)}
+    save_file(changed, tmp_path / "other.safetensors")
+    tables: list[pa.Table] = []
+    with open_model(path) as one, open_model(tmp_path / "other.safetensors") as other:
+        delta_rows([one, one, other], lambda _, table: tables.append(table))
+        [number] = [layer.number for layer in subject_of(one).layers if layer.tensor.name == "c.weight"]
+    [row] = tables[0].to_pylist()
+    assert (row["index"], row["number"], row["relative_index"], row["relative_number"]) == (2, number, 1, number)
+    assert row["bytes_out"] < MODEL["c.weight"].nbytes / 3
+
+
+def test_a_delta_is_added_only_where_it_pays_for_keeping_its_relative_exactly() -> None:
+    rows = [("x", "a", "f", 0, "1"), ("x", "b", "f", 0, "2"), ("x", "c", "f", 0, "3")]
+    layers = pd.DataFrame(rows, columns=["family", "model", "file", "number", "digest"]).assign(first=True)
+    sizes = [(*row[:4], codec, size) for row in rows for codec, size in (("stored", 100), ("split", 80), ("elf", 60))]
+    files = layers[["family", "model", "file"]].assign(bytes_in=110, bytes_rest=10, bytes_container=5)
+    relatives = {"relative_model": "a", "relative_file": "f", "relative_number": 0}
+    delta = layers[LAYER].iloc[1:].assign(bytes_out=[10, 55], **relatives)
+    found = ablation(layers, pd.DataFrame(sizes, columns=[*LAYER, "codec", "bytes_out"]), files, delta)
+    totals = found.groupby(["step", "how"])["bytes_out"].sum()
+    assert totals["all", "alone"] == 3 * 60 + 15
+    assert totals["delta", "alone"] == 100 + 10 + 55 + 15
+    assert totals["delta", "added"] == 80 + 10 + 55 + 15
+    assert totals["lossy", "left out"] == 3 * 80 + 15
+    expensive = delta.assign(bytes_out=[45, 70])
+    again = ablation(layers, pd.DataFrame(sizes, columns=[*LAYER, "codec", "bytes_out"]), files, expensive)
+    assert again.groupby(["step", "how"])["bytes_out"].sum()["delta", "added"] == totals["all", "alone"]
+
+
 def test_identical_layers_of_a_family_count_once_whatever_the_order() -> None:
     rows = [("x", "a", 0, "1"), ("x", "b", 0, "1"), ("x", "b", 1, "2"), ("y", "c", 0, "1")]
     columns = ["family", "model", "number", "digest"]
@@ -250,4 +282,4 @@ def test_parts_ask_together_for_everything_once() -> None:
     assert {"lossless@0", "elves@24", "elves@10", "sz3@12", "int8@0", "elf-published@24", "floor@16"} <= set(parts)
     assert all(len(one.ours) + len(one.peers) == 1 and len(one.bounds) <= 1 for one in parts.values())
     assert "elf-published@20" not in parts
-    assert elves_family.MEASURE.parts(elves_family.ElvesFamilyParams()).keys() == {""}
+    assert elves_family.MEASURE.parts(elves_family.ElvesFamilyParams()).keys() == {"published", "delta"}

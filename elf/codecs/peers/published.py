@@ -17,7 +17,7 @@ _PART = 1 << 18
 class Published(Peer):
     """Codes, positions and values of `elf.paper`, in one zstd frame; f32 only, at its one bound of 2^-24.
 
-    Sections stand behind their lengths (8 bytes each). Parts of 2^18 values are coded one after another, which gives
+    Sections stand behind their lengths (8 bytes each); positions have 32 bits, as published. Parts of 2^18 values are coded one after another, which gives
     the same codes as one part: 2^18 codes of 24 bits end on a byte.
     """
 
@@ -37,7 +37,7 @@ class Published(Peer):
         for start in range(0, values.size, _PART):
             found = paper.encode(values[start : start + _PART])
             codes.append(found[0].tobytes())
-            positions.append((found[1] + start).astype("<i8").tobytes())
+            positions.append((found[1] + start).astype("<u4").tobytes())
             rest.append(found[2].tobytes())
         sections = [b"".join(parts) for parts in (codes, positions, rest)]
         heads = [len(section).to_bytes(8, "little") for section in sections]
@@ -50,5 +50,5 @@ class Published(Peer):
         sizes = [int.from_bytes(raw[8 * i : 8 * i + 8], "little") for i in range(3)]
         ends = np.cumsum([24, *sizes])
         codes = np.frombuffer(raw[24 : ends[1]], np.uint8)
-        positions = np.frombuffer(raw[ends[1] : ends[2]], "<i8").astype(np.int64)
+        positions = np.frombuffer(raw[ends[1] : ends[2]], "<u4").astype(np.int64)
         out[:] = paper.decode(codes, positions, np.frombuffer(raw[ends[2] : ends[3]], out.dtype))
