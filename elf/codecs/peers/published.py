@@ -17,8 +17,9 @@ _PART = 1 << 18
 class Published(Peer):
     """Codes, positions and values of `elf.paper`, in one zstd frame; f32 only, at its one bound of 2^-24.
 
-    Sections stand behind their lengths (8 bytes each); positions have 32 bits, as published. Parts of 2^18 values are coded one after another, which gives
-    the same codes as one part: 2^18 codes of 24 bits end on a byte.
+    Sections stand behind their lengths, 8 bytes each; positions have 32 bits, as published.
+    Parts of 2^18 values are coded one after another, which gives the same codes as one part: 2^18 codes of 24 bits end
+    on a byte.
     """
 
     name = "elf-published"
