@@ -42,6 +42,7 @@ check: $(VENV)/installed-test  ## formatting, lint and types
 bench: $(VENV)/installed  ## speeds and ratios on this machine
 	$(RUN) -m analysis.bench
 	$(RUN) -m elf.bench
+	$(RUN) -m analysis.bench.elves_peers
 
 lab: $(VENV)/installed  ## JupyterLab on the notebooks, with the right kernel
 	$(RUN) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks

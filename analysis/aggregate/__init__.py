@@ -11,8 +11,6 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from analysis import accuracy as tasks
-from analysis import tables
 from analysis.aggregate import (
     accuracy,
     composition,
@@ -30,15 +28,14 @@ from analysis.aggregate import (
     waterfall,
 )
 from analysis.manifest import Manifest
+from analysis.places import PROJECT
 from analysis.provenance import versions
 from analysis.shard_index import ShardIndex
 from analysis.tables import TABLES, write_atomically, write_table
 from elf.errors import ElfError
 
-CODE = tuple(
-    path for home in (__file__, tables.__file__, tasks.__file__) for path in sorted(Path(home).parent.rglob("*.py"))
-)
-"""What decides which tables the same shards lead to."""
+CODE = tuple(path for name in ("analysis", "elf") for path in sorted((PROJECT / name).rglob("*.py")))
+"""What decides which tables the same shards lead to: any of it, to be safe; making the tables again is cheap."""
 
 Frames = dict[str, pd.DataFrame]
 
@@ -95,10 +92,9 @@ def build(index: ShardIndex) -> Frames:
 
 
 def _fingerprint(manifest: Manifest) -> str:
-    facts = [
+    facts: list[object] = [
         *(hashlib.sha256(path.read_bytes()).hexdigest() for path in CODE),
-        versions()["duckdb"],
-        versions()["pandas"],
+        versions(),
         manifest.model_dump_json(),
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
