@@ -227,7 +227,7 @@ shown(roles[role_columns], "roles", role_formats)
 # The best ten, where the study measured them (`04_dictionary_coding` has all of them):
 
 # %%
-shown(view.lossless_peers(study).head(10), "lossless", {"ratio": "{:.3f}"})
+shown(view.lossless_peers(study).head(10), "lossless", dict.fromkeys(["ratio", "median"], "{:.3f}"))
 
 # %% [markdown]
 # ## Speed

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.results import Results
+from analysis.views import compression
 
 PUBLISHED = 2.0**-24
 METHOD = ["codec", "setting", "error_bound"]
@@ -262,22 +263,13 @@ def published(results: Results) -> pd.DataFrame:
 
 
 def lossless_peers(results: Results) -> pd.DataFrame:
-    """Lossless methods over whole files and over layers, where the study measured them: ratio, the best first.
+    """Lossless methods as whole stores of files and of layers, as `views.compression` makes them: the best first.
 
-    Columns: granularity, transform, codec, params, ratio. Layers are completed with the bytes in no layer.
+    Columns: granularity, method, ratio (byte-weighted), median (of the models).
     """
-    columns = ["granularity", "transform", "codec", "params"]
-    data = results.tables.get(
-        "compression", pd.DataFrame(columns=pd.Index([*columns, "model", "bytes_in", "bytes_out"]))
-    )
-    data = data[data["model"].isin(results.originals["model"])]
-    sums = data.groupby(columns, as_index=False)[["bytes_in", "bytes_out"]].sum()
-    rest = float(sums.loc[sums["granularity"] == "rest", "bytes_in"].sum())
-    sums = sums[sums["granularity"].isin(["file", "layer"])]
-    added = (sums["granularity"] == "layer") * rest
-    ratio = (sums["bytes_in"] + added).astype("float64") / (sums["bytes_out"] + added).astype("float64")
-    found = sums.assign(ratio=ratio)[[*columns, "ratio"]]
-    return found.sort_values("ratio", ascending=False, kind="stable", ignore_index=True)
+    found = compression.overall(compression.stores(results))
+    found = found[found["granularity"].isin(["file", "layer"])]
+    return found[["granularity", "method", "ratio", "median"]].reset_index(drop=True)
 
 
 def broken(results: Results) -> pd.DataFrame:
