@@ -54,7 +54,9 @@ class Worker:
         line = process.stdout.readline()
         found = json.loads(line) if line else {"error": self.stop()}
         if "error" in found:
-            raise UsageError(f"{self._python} cannot import zipnn ({found['error']}): make zipnn")
+            raise UsageError(
+                f"{self._python} cannot import zipnn ({found['error']}): remove that environment, then: make zipnn"
+            )
         self.versions = found
         return process
 
