@@ -6,6 +6,7 @@ JOBS ?=
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$p" && break; done)
 VENV ?= .venv
+ZIPNN := .venv-zipnn
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --no-input
 # Codecs of others that a platform may lack: those that install are measured, the others are named as missing.
@@ -22,7 +23,7 @@ STUDY_FILE = $(if $(wildcard $(STUDY)),$(STUDY),configs/$(STUDY).yaml)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install reproduce test check bench lab publish lock generated clean
+.PHONY: help install reproduce test check bench zipnn lab publish lock generated clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -43,6 +44,9 @@ bench: $(VENV)/installed  ## speeds and ratios on this machine
 	$(RUN) -m analysis.bench
 	$(RUN) -m elf.bench
 	$(RUN) -m analysis.bench.elves_peers
+
+zipnn: $(VENV)/installed $(ZIPNN)/installed  ## zipnn beside ours, in an environment of its own (brings torch: a few GB but for a CPU build; needs a C compiler)
+	$(RUN) -m analysis.bench.zipnn $(STUDY_FILE)
 
 lab: $(VENV)/installed  ## JupyterLab on the notebooks, with the right kernel
 	$(RUN) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
@@ -71,6 +75,13 @@ $(VENV)/bin/python:
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo '$(PYTHON) has no venv module (on Debian and Ubuntu: apt install python3-venv)' >&2; exit 2; }
 	@"$(PYTHON)" -m venv $(VENV) || { echo 'The environment could not be made in $(VENV): is this folder writable? make VENV=DIR puts it elsewhere' >&2; exit 2; }
 
+# Never a dependency. zipnn is built here from source. Where the index in use has the CPU build of torch pip takes that;
+# elsewhere a plain install on Linux brings the one with the CUDA libraries, of several GB.
+$(ZIPNN)/installed: | $(VENV)/bin/python
+	$(RUN) -m venv $(ZIPNN)
+	$(ZIPNN)/bin/python -m pip --disable-pip-version-check --no-input install --quiet torch==2.13.0 zipnn==0.5.4
+	@touch $@
+
 lock:  ## resolve the lock files again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		--extra study --extra accuracy --extra notebooks --extra dask --extra install pyproject.toml -o requirements.lock
@@ -84,5 +95,5 @@ generated:  ## write configs/schema.json and results/README.md again from the cl
 	$(RUN) -m analysis.config.schema
 	$(RUN) -m analysis.dictionary
 
-clean:  ## remove the environment, the cache (models, shards) and local results
-	rm -rf $(VENV) .cache results/*/local
+clean:  ## remove the environments, the cache (models, shards) and local results
+	rm -rf $(VENV) $(ZIPNN) .cache results/*/local
