@@ -24,7 +24,7 @@ from elf.errors import ElfError
 
 if TYPE_CHECKING:
     from analysis.config import Study
-    from analysis.measures.base import AnyMeasure, Group
+    from analysis.measure import AnyMeasure, Group
     from analysis.sources import Model, Pulled, WeightFile
 
 
@@ -125,8 +125,8 @@ def _plan_file(study: Study, main: WeightFile, found: Located, made: Plan, place
 
 
 def _measures(study: Study, *, of_groups: bool) -> list[AnyMeasure]:
+    from analysis.measure import GroupMeasure
     from analysis.measures import MEASURES
-    from analysis.measures.base import GroupMeasure
 
     taken = [MEASURES[name] for name in study.measures]
     return [measure for measure in taken if isinstance(measure, GroupMeasure) == of_groups]
@@ -155,7 +155,7 @@ def plan_groups(study: Study, made: Plan, so_far: Manifest, places: Places) -> N
 
     Files that were taken out since, or that the first round could not measure, are in no group.
     """
-    from analysis.measures.base import GroupMeasure
+    from analysis.measure import GroupMeasure
 
     index = ShardIndex(so_far, places.shards)
     for measure in _measures(study, of_groups=True):

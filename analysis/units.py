@@ -73,8 +73,8 @@ def run_unit(unit: Unit) -> Outcome:
 
 
 def _measure(unit: Unit) -> None:
+    from analysis.measure import GroupMeasure
     from analysis.measures import MEASURES
-    from analysis.measures.base import GroupMeasure
     from analysis.shards import ShardWriter, is_done
     from elf.formats import open_model
 

@@ -10,8 +10,8 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from analysis.manifest import FileEntry, GroupEntry, Manifest, ModelEntry
+from analysis.measure import GroupMeasure, Measure
 from analysis.measures import MEASURES
-from analysis.measures.base import GroupMeasure, Measure
 from analysis.shard_index import ShardIndex
 from analysis.shards import ShardWriter
 from elf.formats import open_model

@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis.aggregate import build, hash_dedup, parameters, stores
-from analysis.elements import STATISTICS
-from analysis.fingerprints import FILES, LAYERS
+from analysis.contents.elements import STATISTICS
+from analysis.contents.fingerprints import FILES, LAYERS
+from analysis.contents.tally import CHUNKS
 from analysis.manifest import FileEntry, Manifest, ModelEntry
 from analysis.shard_index import ShardIndex
 from analysis.shards import ShardWriter
-from analysis.tally import CHUNKS
 
 HIGH_BIT = 1 << 63
 

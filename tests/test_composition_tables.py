@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from analysis.aggregate import composition, stores
-from analysis.composing import STREAMS, UNITS
+from analysis.composition.composing import STREAMS, UNITS
 from analysis.manifest import FileEntry, Manifest, ModelEntry
 from analysis.shard_index import ShardIndex
 from analysis.shards import ShardWriter

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from analysis import pairing
-from analysis.pairing import PairParams, Slot, changed, match, related
+from analysis.relatives import pairing
+from analysis.relatives.pairing import PairParams, Slot, changed, match, related
 
 SLOTS = st.lists(
     st.tuples(st.sampled_from("abc"), st.sampled_from(["f32", "f16"]), st.integers(1, 2), st.sampled_from("xyz")),

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.aggregate.hash_dedup import INDEX_BYTES, REFERENCE_BYTES
+from analysis.relatives.similar import CHUNK, chunks_of, stores, with_bases
 from analysis.shard_index import ShardIndex
-from analysis.similar import CHUNK, chunks_of, stores, with_bases
 from analysis.tables import frame
 from analysis.tables.relatives import RESEMBLANCE
 

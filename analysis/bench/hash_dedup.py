@@ -14,8 +14,8 @@ import xxhash
 from numpy.typing import NDArray
 
 from analysis.bench.timing import Stage
-from analysis.chunking import Chunker, Rule, blocks, tensor_stops
-from analysis.elements import Elements
+from analysis.contents.chunking import Chunker, Rule, blocks, tensor_stops
+from analysis.contents.elements import Elements
 from analysis.measures.hash_dedup import MEASURE, HashDedupParams
 from analysis.shards import ShardWriter
 from elf.formats import open_model

@@ -14,7 +14,7 @@ from analysis.bench.hash_dedup import BYTES, drop, write_model
 from analysis.bench.timing import Stage
 from analysis.measures.equal_parameters import MEASURE as EQUAL
 from analysis.measures.similarity import MEASURE, SimilarityParams
-from analysis.sketches import Kind, rensa_signature
+from analysis.similarity.sketches import Kind, rensa_signature
 from elf.formats import open_model
 from elf.kernels.minhash import EMPTY, hash_placed, update
 

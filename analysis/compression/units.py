@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.chunking import plain_tensors
+from analysis.contents.chunking import plain_tensors
 from elf.codecs.base import Values
 from elf.formats.base import ModelFile
 from elf.tensor import DTYPES, Tensor

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.chunking import XET, Chunker, blocks
 from analysis.compression.coding import Coder, Total
+from analysis.contents.chunking import XET, Chunker, blocks
 from elf.codecs.base import Codec, Values
 from elf.codecs.peers.lz4 import Lz4
 from elf.formats.base import ModelFile

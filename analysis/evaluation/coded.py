@@ -16,7 +16,7 @@ import pyarrow as pa
 from analysis.evaluation.errors import Errors, errors
 from analysis.evaluation.methods import METHODS, OWN, Setting
 from analysis.evaluation.subject import Layer, Subject
-from analysis.measures.base import FAILURES, Emit
+from analysis.measure import FAILURES, Emit
 from elf.codecs.base import Values
 from elf.codecs.peers.base import Peer
 from elf.codecs.varint import varint

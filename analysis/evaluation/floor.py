@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.evaluation.subject import Subject
-from analysis.measures.base import Emit
+from analysis.measure import Emit
 from elf.codecs.peers.quantized import steps
 
 FLOOR = pa.schema(

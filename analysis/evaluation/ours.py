@@ -14,7 +14,7 @@ from analysis.evaluation.coded import Row, bound_of, emit_rows
 from analysis.evaluation.errors import Errors, energy, errors
 from analysis.evaluation.methods import PUBLISHED
 from analysis.evaluation.subject import Layer, Subject
-from analysis.measures.base import Emit
+from analysis.measure import Emit
 from elf.bound import Bound
 from elf.codecs.base import FLOATS, Values
 from elf.coding import typed

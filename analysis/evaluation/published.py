@@ -22,7 +22,7 @@ import xxhash
 import zstandard
 from numpy.typing import NDArray
 
-from analysis.measures.base import Emit
+from analysis.measure import Emit
 from elf import paper
 from elf.codecs.base import Values, bits_of
 from elf.codecs.distance import Distance

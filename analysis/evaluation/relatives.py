@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from analysis.measures.base import Emit
+from analysis.measure import Emit
 from elf.choose import choose
 from elf.codecs import DELTAS
 from elf.codecs.base import Values

@@ -13,7 +13,7 @@ from analysis.evaluation.methods import OWN, PUBLISHED, package_of
 from analysis.evaluation.ours import elves_rows, forced_rows, lossless_rows
 from analysis.evaluation.steps import steps_rows
 from analysis.evaluation.subject import Subject, subject_of
-from analysis.measures.base import Emit
+from analysis.measure import Emit
 from elf.formats.base import ModelFile
 
 Part = Callable[[Subject, int, Emit], None]

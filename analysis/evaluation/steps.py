@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from analysis.evaluation.subject import Layer, Subject
-from analysis.measures.base import Emit
+from analysis.measure import Emit
 from elf import payload
 from elf.choose import plain_codecs
 from elf.codecs.base import Codec, Values

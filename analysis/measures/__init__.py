@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analysis.measure import AnyMeasure
 from analysis.measures import (
     accuracy,
     chunk_features,
@@ -22,7 +23,6 @@ from analysis.measures import (
     twins,
     zstd_beyond,
 )
-from analysis.measures.base import AnyMeasure
 
 _ALL: tuple[AnyMeasure, ...] = (
     hash_dedup.MEASURE,

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
 
 from analysis.accuracy import TASKS
-from analysis.measures.base import FAILURES, Emit, Facts, Group, GroupMeasure
+from analysis.measure import FAILURES, Emit, Facts, Group, GroupMeasure
 from elf.errors import ElfError
 
 if TYPE_CHECKING:

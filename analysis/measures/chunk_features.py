@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from analysis.measures.base import Emit, Facts, Measure
+from analysis.measure import Emit, Facts, Measure
 from analysis.measures.hash_dedup import AverageSize
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ class ResemblanceParams(BaseModel):
 
 def facts(_: ResemblanceParams) -> Facts:
     """The zstd library that codes chunks."""
-    from analysis.deltas import zstd_version
+    from analysis.relatives.deltas import zstd_version
 
     return {"zstd": zstd_version()}
 
 
 def _run(model: ModelFile, params: ResemblanceParams, emit: Emit) -> None:
-    from analysis.resemblance import describe  # compiled kernels
+    from analysis.relatives.resemblance import describe  # compiled kernels
 
     describe(model, params.fastcdc, params.methods, emit)
 

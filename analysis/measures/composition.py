@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
-from analysis.measures.base import Emit, Facts, Measure
+from analysis.measure import Emit, Facts, Measure
 from analysis.measures.hash_dedup import AverageSize, distinct
 
 if TYPE_CHECKING:
-    from analysis.chunking import Rule
+    from analysis.contents.chunking import Rule
     from elf.formats.base import ModelFile
 
 CodecName = Literal["stored", "zstd-3", "lz4-bg4", "split", "elves"]
@@ -38,7 +38,7 @@ class CompositionParams(BaseModel):
 
     def rules(self) -> list[Rule]:
         """The chunking rules, in a fixed order."""
-        from analysis.chunking import XET, fastcdc
+        from analysis.contents.chunking import XET, fastcdc
 
         rules = [*map(fastcdc, sorted(self.fastcdc))]
         return [*rules, XET] if self.xet else rules
@@ -49,7 +49,7 @@ def _parts(params: CompositionParams) -> dict[str, CompositionParams]:
 
 
 def _facts(params: CompositionParams) -> Facts:
-    from analysis.coders import CODERS, OfValues, packages
+    from analysis.composition.coders import CODERS, OfValues, packages
     from elf.codecs import CODECS
 
     ours = {name: codec.version for name, codec in CODECS.items()}
@@ -57,7 +57,7 @@ def _facts(params: CompositionParams) -> Facts:
 
 
 def _run(model: ModelFile, params: CompositionParams, emit: Emit) -> None:
-    from analysis.composing import compose  # compiled kernels: loaded only where something is measured
+    from analysis.composition.composing import compose  # compiled kernels: loaded only where something is measured
 
     for codec in params.codecs:
         compose(model, codec, params.rules(), emit)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
-from analysis.measures.base import FAILURES, Emit, Facts, Measure
+from analysis.measure import FAILURES, Emit, Facts, Measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

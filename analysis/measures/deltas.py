@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from analysis.measure import Emit, Facts, GroupMeasure
 from analysis.measures import relatives
-from analysis.measures.base import Emit, Facts, GroupMeasure
-from analysis.pairing import PairParams
+from analysis.relatives.pairing import PairParams
 
 if TYPE_CHECKING:
     from elf.formats.base import ModelFile
@@ -43,14 +43,14 @@ def _parts(params: DeltasParams) -> dict[str, DeltasParams]:
 
 
 def _run(files: Sequence[ModelFile], params: DeltasParams, emit: Emit) -> None:
-    from analysis.deltas import code_deltas  # compiled kernels
+    from analysis.relatives.deltas import code_deltas  # compiled kernels
 
     for method in params.methods:
         code_deltas(files, method, emit)
 
 
 def _facts(params: DeltasParams) -> Facts:
-    from analysis.deltas import DELTAS, PATCH_FROM, patch_version, zstd_version
+    from analysis.relatives.deltas import DELTAS, PATCH_FROM, patch_version, zstd_version
 
     if params.methods == (PATCH_FROM,):
         return {"pyzstd": patch_version()}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
 
-from analysis.measures.base import Emit, Facts, Measure
+from analysis.measure import Emit, Facts, Measure
 
 if TYPE_CHECKING:
     from elf.formats.base import ModelFile

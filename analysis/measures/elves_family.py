@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from analysis.measures.base import Emit, Group, GroupMeasure
+from analysis.measure import Emit, Group, GroupMeasure
 
 if TYPE_CHECKING:
     from analysis.shard_index import ShardIndex

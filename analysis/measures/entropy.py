@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from analysis.measures.base import Emit, Measure
+from analysis.measure import Emit, Measure
 
 if TYPE_CHECKING:
     from elf.formats.base import ModelFile

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from analysis.measures.base import Emit, Group, GroupMeasure
+from analysis.measure import Emit, Group, GroupMeasure
 
 if TYPE_CHECKING:
     from analysis.shard_index import ShardIndex
@@ -59,7 +59,7 @@ def overlaps(layers: pd.DataFrame) -> dict[tuple[Named, Named], int]:
 
 
 def _run(files: Sequence[ModelFile], _: EqualParametersParams, emit: Emit) -> None:
-    from analysis.parameter_pairs import compare  # compiled kernels: loaded only where something is measured
+    from analysis.similarity.parameter_pairs import compare  # compiled kernels: loaded only where something is measured
 
     compare(files[0], files[1], emit)
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
-from analysis.measures.base import Emit, Measure
+from analysis.measure import Emit, Measure
 
 if TYPE_CHECKING:
-    from analysis.chunking import Rule
+    from analysis.contents.chunking import Rule
     from elf.formats.base import ModelFile
 
 
@@ -41,14 +41,14 @@ class HashDedupParams(BaseModel):
 
     def rules(self) -> list[Rule]:
         """The chunking rules, in a fixed order."""
-        from analysis.chunking import XET, fastcdc, fixed
+        from analysis.contents.chunking import XET, fastcdc, fixed
 
         rules = [*map(fixed, sorted(self.fixed)), *map(fastcdc, sorted(self.fastcdc))]
         return [*rules, XET] if self.xet else rules
 
 
 def _run(model: ModelFile, params: HashDedupParams, emit: Emit) -> None:
-    from analysis.fingerprints import fingerprint  # compiled kernels: loaded only where something is measured
+    from analysis.contents.fingerprints import fingerprint  # compiled kernels: loaded only where something is measured
 
     fingerprint(model, params.rules(), emit)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from analysis.measures.base import Emit, Measure
+from analysis.measure import Emit, Measure
 
 if TYPE_CHECKING:
     from elf.formats.base import ModelFile
@@ -21,7 +21,7 @@ class ParametersParams(BaseModel):
 
 
 def _run(model: ModelFile, params: ParametersParams, emit: Emit) -> None:
-    from analysis.values import look_at  # compiled kernels: loaded only where something is measured
+    from analysis.contents.values import look_at  # compiled kernels: loaded only where something is measured
 
     look_at(model, params.window, emit)
 

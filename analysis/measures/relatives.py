@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from analysis.measures.base import Emit, Group, GroupMeasure
-from analysis.pairing import PairParams, layers_of, related
+from analysis.measure import Emit, Group, GroupMeasure
+from analysis.relatives.pairing import PairParams, layers_of, related
 
 if TYPE_CHECKING:
     from analysis.shard_index import ShardIndex
@@ -19,7 +19,7 @@ def groups(index: ShardIndex, params: PairParams) -> list[Group]:
 
 
 def _run(files: Sequence[ModelFile], _: PairParams, emit: Emit) -> None:
-    from analysis.kinship import compare  # compiled kernels
+    from analysis.relatives.kinship import compare  # compiled kernels
 
     compare(files[0], files[1], emit)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from analysis.measures.base import Emit, Group, GroupMeasure
+from analysis.measure import Emit, Group, GroupMeasure
 from analysis.measures.chunk_features import ResemblanceParams, facts
-from analysis.similar import chunks_of, files_to_code
+from analysis.relatives.similar import chunks_of, files_to_code
 
 if TYPE_CHECKING:
     from analysis.shard_index import ShardIndex
@@ -20,7 +20,7 @@ def groups(index: ShardIndex, params: ResemblanceParams) -> list[Group]:
 
 
 def _run(files: Sequence[ModelFile], params: ResemblanceParams, emit: Emit) -> None:
-    from analysis.resemblance import code_similar  # compiled kernels
+    from analysis.relatives.resemblance import code_similar  # compiled kernels
 
     code_similar(files, params.fastcdc, params.methods, emit)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from analysis.measures.base import Emit, Facts, Measure
+from analysis.measure import Emit, Facts, Measure
 
 if TYPE_CHECKING:
     from elf.formats.base import ModelFile
@@ -23,7 +23,7 @@ class SimilarityParams(BaseModel):
 
 
 def _run(model: ModelFile, params: SimilarityParams, emit: Emit) -> None:
-    from analysis.parameter_sets import sketch  # compiled kernels: loaded only where something is measured
+    from analysis.similarity.parameter_sets import sketch  # compiled kernels: loaded only where something is measured
 
     sketch(model, params.permutations, params.seed, emit)
 

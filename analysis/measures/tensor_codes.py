@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from analysis.measures.base import Emit, Facts, Measure
+from analysis.measure import Emit, Facts, Measure
 
 if TYPE_CHECKING:
     from elf.formats.base import ModelFile
@@ -19,13 +19,13 @@ class TensorCodesParams(BaseModel):
 
 
 def _run(model: ModelFile, _: TensorCodesParams, emit: Emit) -> None:
-    from analysis.deltas import code_alone  # compiled kernels
+    from analysis.relatives.deltas import code_alone  # compiled kernels
 
     code_alone(model, emit)
 
 
 def _facts(_: TensorCodesParams) -> Facts:
-    from analysis.deltas import ALONE, zstd_version
+    from analysis.relatives.deltas import ALONE, zstd_version
 
     return {"zstd": zstd_version(), "codecs": {codec.name: codec.version for codec in ALONE}}
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from analysis.measures.base import Emit, Measure
+from analysis.measure import Emit, Measure
 
 if TYPE_CHECKING:
     from elf.formats.base import ModelFile
@@ -19,7 +19,7 @@ class TwinKeysParams(BaseModel):
 
 
 def _run(model: ModelFile, _: TwinKeysParams, emit: Emit) -> None:
-    from analysis.twins import emit_keys  # compiled kernels
+    from analysis.relatives.twins import emit_keys  # compiled kernels
 
     emit_keys(model, emit)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from analysis.measures.base import Emit, Group, GroupMeasure
+from analysis.measure import Emit, Group, GroupMeasure
 
 if TYPE_CHECKING:
     from analysis.shard_index import ShardIndex
@@ -54,7 +54,7 @@ def _group(model_a: Any, file_a: Any, model_b: Any, file_b: Any) -> Group:
 
 
 def _run(files: Sequence[ModelFile], _: TwinsParams, emit: Emit) -> None:
-    from analysis.twins import find_twins  # compiled kernels
+    from analysis.relatives.twins import find_twins  # compiled kernels
 
     find_twins(files, emit)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from analysis.measures.base import Emit, Facts, Group, GroupMeasure
+from analysis.measure import Emit, Facts, Group, GroupMeasure
 
 if TYPE_CHECKING:
     from analysis.shard_index import ShardIndex

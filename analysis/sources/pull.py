@@ -67,8 +67,8 @@ def pull(study: Study, *, cache: Path, jobs: int = 4, progress: Progress | None 
 
 def pull_data(study: Study, pulled: Pulled, *, cache: Path) -> Pulled:
     """Bring the data that the study's measures need for its models; what cannot be had is among the failures."""
+    from analysis.measure import GroupMeasure
     from analysis.measures import MEASURES
-    from analysis.measures.base import GroupMeasure
 
     taken = [measure for name in study.measures if isinstance(measure := MEASURES[name], GroupMeasure)]
     sources = [model.source for model in pulled.models]

@@ -15,9 +15,9 @@ from model_files import WRITERS, written
 from pydantic import ValidationError
 from safetensors.numpy import save_file
 
-from analysis.chunking import XET, fastcdc
-from analysis.coders import CODERS, Coder, OfBytes
-from analysis.composing import SCHEMAS, compose
+from analysis.composition.coders import CODERS, Coder, OfBytes
+from analysis.composition.composing import SCHEMAS, compose
+from analysis.contents.chunking import XET, fastcdc
 from analysis.measures import MEASURES
 from analysis.measures.composition import CompositionParams
 from elf.errors import ElfError

@@ -14,11 +14,11 @@ from measured_files import study
 from pydantic import ValidationError
 from safetensors.numpy import save_file
 
-from analysis import deltas as measured
 from analysis.aggregate import deltas, pipeline
 from analysis.aggregate.pipeline import Sizes, StoredFile, best_deltas
 from analysis.measures import MEASURES
 from analysis.measures.deltas import DeltasParams
+from analysis.relatives import deltas as measured
 from elf import payload
 from elf.codecs.delta import Xor
 from elf.formats import open_model

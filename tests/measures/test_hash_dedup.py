@@ -13,11 +13,11 @@ import xxhash
 from pydantic import ValidationError
 from safetensors.numpy import save_file
 
-from analysis.elements import STATISTICS, VALUES
-from analysis.fingerprints import FILES, LAYERS, fingerprint
+from analysis.contents.elements import STATISTICS, VALUES
+from analysis.contents.fingerprints import FILES, LAYERS, fingerprint
+from analysis.contents.tally import CHUNKS
 from analysis.measures import MEASURES
 from analysis.measures.hash_dedup import HashDedupParams
-from analysis.tally import CHUNKS
 from elf.formats import open_model
 from elf.formats.base import ModelFile, map_file
 from elf.formats.found import Found

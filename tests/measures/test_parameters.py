@@ -13,9 +13,9 @@ import pytest
 from pydantic import ValidationError
 from safetensors.numpy import save_file
 
+from analysis.contents.values import FIELDS, look_at
 from analysis.measures import MEASURES
 from analysis.measures.parameters import ParametersParams
-from analysis.values import FIELDS, look_at
 from elf.formats import open_model
 from elf.formats.base import ModelFile, map_file
 from elf.formats.found import Found

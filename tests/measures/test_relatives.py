@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from measured_files import study
 
-from analysis import kinship
 from analysis.aggregate import relatives
-from analysis.kinship import as_float64, field_of
+from analysis.relatives import kinship
+from analysis.relatives.kinship import as_float64, field_of
 
 RNG = np.random.default_rng(20261126)
 HOSTILE = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-45, 3e38, -1.0], np.float32)

@@ -11,11 +11,11 @@ import pytest
 from measured_files import study
 from pydantic import ValidationError
 
-from analysis import resemblance as measured
 from analysis.aggregate import resemblance
-from analysis.chunking import fastcdc
+from analysis.contents.chunking import fastcdc
 from analysis.measures.chunk_features import ResemblanceParams
-from analysis.similar import CHUNK, chunks_of, with_bases
+from analysis.relatives import resemblance as measured
+from analysis.relatives.similar import CHUNK, chunks_of, with_bases
 from elf.formats.base import ModelFile, map_file
 
 RNG = np.random.default_rng(20261126)

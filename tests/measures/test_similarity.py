@@ -17,10 +17,10 @@ from safetensors.numpy import save_file
 from analysis.measures import MEASURES
 from analysis.measures.equal_parameters import EqualParametersParams
 from analysis.measures.similarity import SimilarityParams
-from analysis.parameter_pairs import _chance
-from analysis.parameter_sets import PIECE, SKETCHES
-from analysis.sketches import DATASKETCH, RENSA, SCHEMES, Kind, Sketch, estimates
-from analysis.stand_in import NOISE
+from analysis.similarity.parameter_pairs import _chance
+from analysis.similarity.parameter_sets import PIECE, SKETCHES
+from analysis.similarity.sketches import DATASKETCH, RENSA, SCHEMES, Kind, Sketch, estimates
+from analysis.similarity.stand_in import NOISE
 from elf.formats import open_model
 from elf.formats.base import ModelFile, map_file
 from elf.kernels.minhash import EMPTY, hash_placed, hash_values

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from measured_files import study
 
 from analysis.aggregate import twins
-from analysis.twins import keys, narrowed, relation
+from analysis.relatives.twins import keys, narrowed, relation
 
 RNG = np.random.default_rng(20261126)
 W = RNG.normal(0, 0.05, (12, 20)).astype(np.float32)
@@ -112,6 +112,6 @@ def test_nothing_but_an_order_of_axes_or_blocks_is_a_relation() -> None:
 def test_a_large_tensor_has_the_keys_of_its_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     values = RNG.normal(0, 0.05, 1000).astype(np.float16).astype(np.float64)
     whole = list(keys(values.view(np.uint8), "f64"))
-    monkeypatch.setattr("analysis.twins.PIECE", 97)
+    monkeypatch.setattr("analysis.relatives.twins.PIECE", 97)
     assert list(keys(values.view(np.uint8), "f64")) == whole
     assert [key[0] for key in whole] == ["f64", "f32", "f16"]

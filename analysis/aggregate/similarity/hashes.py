@@ -14,7 +14,7 @@ from analysis.aggregate.hash_dedup import CONFIG, globbed
 from analysis.aggregate.hash_dedup import MEASURE as DEDUP
 from analysis.aggregate.similarity.study import Counts, Files, Shingles
 from analysis.shard_index import ShardIndex
-from analysis.sketches import Sketch
+from analysis.similarity.sketches import Sketch
 
 UNITS = {
     "chunk": "SELECT path, hash_hi AS hi, hash_lo AS lo, length::BIGINT AS bytes, false AS one FROM shard "

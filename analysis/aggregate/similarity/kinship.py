@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.aggregate.similarity.study import Files, Matrix, Shingles
 from analysis.shard_index import ShardIndex
-from analysis.sketches import estimates
+from analysis.similarity.sketches import estimates
 
 ARCHITECTURE, FAMILY, STRANGER = "architecture", "family", "stranger"
 SAME_LAYOUT = 0.5

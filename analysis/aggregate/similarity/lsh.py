@@ -10,7 +10,7 @@ from datasketch import MinHashLSH
 from numpy.typing import NDArray
 
 from analysis.aggregate.similarity.study import Matrix, Shingles
-from analysis.sketches import DATASKETCH, Kind
+from analysis.similarity.sketches import DATASKETCH, Kind
 
 THRESHOLDS = (0.05, 0.2, 0.5, 0.8)
 

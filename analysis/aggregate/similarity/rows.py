@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.aggregate.similarity.kinship import Relations
 from analysis.aggregate.similarity.study import Files, Matrix, Shingles
-from analysis.sketches import SCHEMES, estimates
+from analysis.similarity.sketches import SCHEMES, estimates
 
 UNKNOWN_FROM = 0.5
 """A pair that was not counted has a row when LSH proposes it at this threshold: a large study has too many others."""

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from analysis.shard_index import ShardIndex
-from analysis.sketches import DATASKETCH, Kind, Signature
+from analysis.similarity.sketches import DATASKETCH, Kind, Signature
 
 MEASURE = "similarity"
 EXACT_FILES = 128
@@ -114,7 +114,7 @@ def stored_sketches(files: Files, shingle: str) -> dict[str, Signature]:
 
 def likeliest(files: Files, signatures: dict[str, Signature]) -> NDArray[np.intp]:
     """At most EXACT_FILES files: all, or in a larger study those of the pairs that datasketch finds most alike."""
-    from analysis.sketches import estimates
+    from analysis.similarity.sketches import estimates
 
     n = len(files.names)
     if n <= EXACT_FILES:

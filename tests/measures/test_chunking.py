@@ -9,7 +9,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.chunking import XET, Chunker, Chunks, Rule, blocks, digests, fastcdc, fixed, tensor_stops
+from analysis.contents.chunking import XET, Chunker, Chunks, Rule, blocks, digests, fastcdc, fixed, tensor_stops
 from elf.kernels.gear import TABLE
 from elf.tensor import Tensor
 

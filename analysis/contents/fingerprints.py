@@ -15,10 +15,10 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from analysis.chunking import BLOCK_BYTES, Chunker, Rule, blocks, halves, plain_tensors, tensor_stops
-from analysis.elements import STATISTICS, Elements
-from analysis.measures.base import Emit
-from analysis.tally import Tally
+from analysis.contents.chunking import BLOCK_BYTES, Chunker, Rule, blocks, halves, plain_tensors, tensor_stops
+from analysis.contents.elements import STATISTICS, Elements
+from analysis.contents.tally import Tally
+from analysis.measure import Emit
 from elf.formats.base import ModelFile
 from elf.tensor import Tensor
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from analysis.measures.base import Emit
+from analysis.measure import Emit
 from elf.formats.base import ModelFile
 from elf.kernels.multiset import multiset_hash
 from elf.tensor import DTYPES, Tensor

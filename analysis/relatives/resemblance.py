@@ -2,8 +2,7 @@
 
 A chunk's FEATURES features (elf.kernels.resemblance) are summed up in SUPER super-features; two chunks that have one
 in common are taken for similar, and the later one is coded by zstd with the earlier one as dictionary. Which chunk is
-whose base is decided for a whole store from the super-features alone (`analysis.similar`); files are then coded pair by
-pair.
+whose base is decided for a whole store from the super-features alone (`similar.py`); files are then coded pair by pair.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ import pyarrow as pa
 import zstandard
 from numpy.typing import NDArray
 
-from analysis.chunking import BLOCK_BYTES, Chunker, blocks, fastcdc
-from analysis.measures.base import FAILURES, Emit
+from analysis.contents.chunking import BLOCK_BYTES, Chunker, blocks, fastcdc
+from analysis.measure import FAILURES, Emit
 from elf.formats.base import ModelFile
 from elf.kernels.resemblance import features, super_features
 

@@ -17,9 +17,9 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from analysis.chunking import Chunker, Chunks, Rule, blocks, halves, tensor_stops
-from analysis.coders import CODERS, Bytes, Coder
-from analysis.measures.base import Emit
+from analysis.composition.coders import CODERS, Bytes, Coder
+from analysis.contents.chunking import Chunker, Chunks, Rule, blocks, halves, tensor_stops
+from analysis.measure import Emit
 from elf.codecs.varint import Bytes as Coded
 from elf.errors import ElfError
 from elf.formats.base import ModelFile, map_file

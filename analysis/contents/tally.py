@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.chunking import Chunks
+from analysis.contents.chunking import Chunks
 
 RUN_CHUNKS = 1 << 18
 """Chunks that are held before they are grouped and handed on."""

@@ -7,8 +7,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.chunking import XET, Chunks, Rule, fixed
-from analysis.tally import CHUNKS, Tally
+from analysis.contents.chunking import XET, Chunks, Rule, fixed
+from analysis.contents.tally import CHUNKS, Tally
 
 Key = tuple[str, str, int, int, int]
 CHUNK = st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(1, 3))

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.elements import decoded_patterns
-from analysis.measures.base import Emit
+from analysis.contents.elements import decoded_patterns
+from analysis.measure import Emit
 from elf.formats.base import ModelFile
 from elf.kernels.distinct import count_patterns
 from elf.kernels.octaves import count_fields, count_lengths, sums

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.elements import STATISTICS, VALUES, Elements, decoded_patterns
+from analysis.contents.elements import STATISTICS, VALUES, Elements, decoded_patterns
 from elf.tensor import DTYPES
 
 FLOATS = {

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.measures.base import FAILURES, Emit
-from analysis.pairing import Slot, changed, slots
+from analysis.measure import FAILURES, Emit
+from analysis.relatives.pairing import Slot, changed, slots
 from elf import payload
 from elf.codecs.base import Codec, Values
 from elf.codecs.delta import Delta, Difference, Xor

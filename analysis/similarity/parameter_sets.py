@@ -15,9 +15,9 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from analysis.measures.base import Emit
-from analysis.sketches import SCHEMES, Kind, Sketch
-from analysis.stand_in import Noise
+from analysis.measure import Emit
+from analysis.similarity.sketches import SCHEMES, Kind, Sketch
+from analysis.similarity.stand_in import Noise
 from elf.formats.base import ModelFile
 from elf.kernels.distinct import distinct_in_place
 from elf.kernels.minhash import hash_placed, hash_values

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from elf.formats.base import ModelFile
 
 if TYPE_CHECKING:
-    from analysis.config import PypiEntry
+    from analysis.config.entries import PypiEntry
     from analysis.shard_index import ShardIndex
 
 Emit = Callable[[str, pa.Table], None]

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.measures.base import Emit
-from analysis.parameter_sets import own
+from analysis.measure import Emit
+from analysis.similarity.parameter_sets import own
 from elf.formats.base import ModelFile
 from elf.kernels.sets import n_equal_draws
 from elf.tensor import DTYPES, Tensor

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.measures.base import Emit
-from analysis.pairing import match, slots
+from analysis.measure import Emit
+from analysis.relatives.pairing import match, slots
 from elf.codecs.base import FLOATS
 from elf.codecs.split import MANTISSA
 from elf.formats.base import ModelFile

@@ -1,0 +1,1 @@
+"""Deduplication and compression together: every unit of a file through one codec."""

@@ -1,0 +1,1 @@
+"""What a model file consists of: chunks, layers and parameters, hashed and counted in one pass."""

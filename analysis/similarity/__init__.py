@@ -1,0 +1,1 @@
+"""Files as sets: sketches of them, exact answers, and what chance gives."""
