@@ -78,7 +78,7 @@ shown = pd.DataFrame(
     }
 )
 formats = {"zstd": "{:.2f}", "lossless": "{:.2f}", "elf": "{:.2f}", "RMS error / RMS": "{:.1e}", "made zero": "{:.2%}"}
-display(shown.style.hide(axis="index").format(formats))
+display(shown.style.hide(axis="index").set_uuid("tensors").format(formats))
 
 # %% [markdown]
 # ## Where it should not be used
