@@ -233,10 +233,11 @@ def pull(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Pull, measure what has no shard yet, make the tables. Exit code 1 when something could not be measured."""
-    from analysis.steps import failed, run_study
+    from analysis.steps import failed, run_study, say_gaps
 
     finished = run_study(_loaded(options), _places_of(options), jobs=options.jobs, dask=options.dask)
     say(str(finished))
+    say_gaps(finished)
     return int(failed(finished.manifest))
 
 

@@ -13,6 +13,7 @@ from analysis.tables import TABLES, read_table
 from analysis.text import count
 from elf.errors import ElfError
 
+SCOPES = ("file", "model", "family", "study", "without_family")
 PART_ONLY = {"layer", "parameter"}
 """Granularities that see tensors only: the rest of the file is added, so that every store holds whole files."""
 
@@ -60,8 +61,10 @@ class Results:
 
         `bytes_in` are all bytes of the files. `ratio_payload` counts only what is kept, `ratio` also the recipes and
         the index. Layer and parameter stores are completed with the bytes that are in no tensor; parameter stores of
-        all dtypes are added up as method `distinct`.
+        all dtypes are added up as method `distinct`. Raises ElfError for a scope that there is none of.
         """
+        if scope not in SCOPES:
+            raise ElfError(f"{scope!r} is no scope of a store; there are: {', '.join(SCOPES)}")
         return with_ratios(_whole_stores(self.hash_dedup[self.hash_dedup["scope"] == scope]))
 
     def without_families(self) -> pd.DataFrame:

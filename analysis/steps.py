@@ -15,7 +15,7 @@ from analysis.places import Places, usable
 from analysis.progress import bar, say
 from analysis.provenance import machine, versions
 from analysis.tables import write_atomically
-from analysis.text import seconds, size
+from analysis.text import count, seconds, size
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -94,7 +94,8 @@ class Finished:
         held = f"{len(self.manifest.models)} models, {len(files)} files, {size(sum(file.bytes for file in files))}"
         new, known = self.record.units_measured, self.record.units_known
         took = seconds(sum(self.record.seconds.values()))
-        return f"{self.manifest.study}: {held}; measured {new} of {known} units now; {took}; tables in {self.tables}"
+        units = f"{new} units measured now, {known - new} there already"
+        return f"{self.manifest.study}: {held}; {units}; {took}; tables in {self.tables}"
 
 
 def run_study(study: Study, places: Places, *, jobs: int, dask: str | None = None) -> Finished:
@@ -132,6 +133,19 @@ def aggregate_study(study: str, places: Places) -> Manifest:
     manifest = read_manifest(local)
     aggregate(manifest, places.shards, places.tables(study), local / MEMORY)
     return manifest
+
+
+def say_gaps(finished: Finished) -> None:
+    """Say which methods failed, or were not installed, while the rest of their files was measured: no failed run."""
+    import pandas as pd
+
+    from analysis.tables import TABLES, read_table
+
+    rows = read_table(finished.tables, TABLES["failures"])
+    told = {(failure.model, failure.file, failure.step) for failure in finished.manifest.failures}
+    known = [key in told for key in zip(rows["model"], rows["file"], rows["step"], strict=True)]
+    for (step, reason), files in rows[~pd.Series(known, dtype=bool)].groupby(["step", "reason"]):
+        say(f"not measured: {step} in {count(len(files), 'file')}: {reason}")
 
 
 def failed(manifest: Manifest) -> bool:

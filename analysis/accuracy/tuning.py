@@ -44,7 +44,8 @@ class Tuned:
         else:
             said = f"{bound} is the loosest bound within the margin on the first half; the second does not confirm it"
         ratio = last.sizes.bytes_in / last.sizes.bytes_out
-        return f"{table(COLUMNS, told(self.task, self.tried))}\n\n{self.model}: {said} (ratio {ratio:.2f})"
+        how = f"elves compress --bound {bound} --lossy '*' FILE" if self.holds else "nothing to recommend"
+        return f"{table(COLUMNS, told(self.task, self.tried))}\n\n{self.model}: {said} (ratio {ratio:.2f}): {how}"
 
 
 def tuned(study: Study, model: str, task: str, cache: Path) -> Tuned:

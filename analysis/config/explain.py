@@ -60,7 +60,7 @@ def _in_its_own_words(message: str, value: Any) -> str:
 def _unknown_key(key: str | int, valid: list[str]) -> str:
     if key in KINDS and len(sources := [kind for kind in valid if kind in KINDS]) == 1:
         return f"a model comes from one source, {sources[0]!r} or {key!r}; make two entries of it"
-    return f"there is no such key{nearest(key, valid)}"
+    return f"there is no such key{nearest(key, valid) or '; there are: ' + ', '.join(valid)}"
 
 
 def _no_source(value: Any) -> str:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pyarrow as pa
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from analysis.measure import FAILURES, Emit, Facts, Measure
 
@@ -69,6 +69,7 @@ class Sample(BaseModel):
 class CompressionParams(BaseModel):
     """Methods measured in full (left out: every lossless codec and peer there is), chunk sizes in bytes, slow methods.
 
+    Where `methods` are given, nothing else is measured unless it is named too.
     `sampled` methods see a sample of blocks; `whole` ones see every block of the sample's size; a `sample` left empty
     takes out both. `xet`: what the Hub does.
     """
@@ -83,6 +84,14 @@ class CompressionParams(BaseModel):
     whole: Annotated[list[MethodName], AfterValidator(_distinct)] = ["zstd:level=19"]
     sample: Sample | None = Sample()
     xet: StrictBool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_what_is_named(cls, given: Any) -> Any:
+        """Who names methods asks for these alone: slow ones on a sample and the Hub's way only when named as well."""
+        if isinstance(given, dict) and given.get("methods") is not None:
+            return {"sampled": [], "whole": [], "xet": False} | given
+        return given
 
     @property
     def full(self) -> list[Method]:

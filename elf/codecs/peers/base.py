@@ -21,6 +21,7 @@ A peer is measured, never stored: no Elves file names one. It is one file like t
             with damage(RuntimeError):
                 fill(out, lz4.frame.LZ4FrameDecompressor().decompress(bytes(data), out.nbytes + 1))
 
+A module of the standard library says that it is there by an `installed` of its own: see `xz.py`.
 `tests/codecs/test_every_peer.py`, the study's tables and its figures pick a new peer up by themselves.
 """
 
