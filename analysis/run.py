@@ -275,5 +275,7 @@ def _failures(made: Plan, failed: dict[str, Outcome]) -> Iterator[Failure]:
 
 
 def _unit_failure(made: Plan, model: ModelEntry, file: str, step: str, outcome: Outcome) -> Failure:
-    parts = [Path(state[0]) for state in made.units[outcome.key].states]
-    return _failure(model, file, step, error=outcome.error, reason=outcome.reason, parts=parts)
+    unit, own = made.units[outcome.key], made.located[model.model, file]
+    reason = outcome.reason.replace(str(unit.path), str(own.path))  # of equal files, one was measured for all
+    parts = [Path(state[0]) for state in (*own.states, *unit.states)]
+    return _failure(model, file, step, error=outcome.error, reason=reason, parts=parts)
