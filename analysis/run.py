@@ -270,10 +270,20 @@ def _failures(made: Plan, failed: dict[str, Outcome]) -> Iterator[Failure]:
     models = {model.model: model for model in made.models}
     for group in made.groups:
         if outcome := failed.get(group.shard):
-            name, first = group.files[0]
-            yield _unit_failure(made, models[name], first, group.step, outcome)
+            name, blamed = _blamed(made, group, outcome, models)
+            yield _unit_failure(made, models[name], blamed, group.step, outcome)
+
+
+def _blamed(made: Plan, group: GroupEntry, outcome: Outcome, models: dict[str, ModelEntry]) -> tuple[str, str]:
+    """The file of a group that its reason begins with; else the first."""
+    named = [file for file in group.files if outcome.reason.startswith(f"{made.located[file].path}:")]
+    return next((file for file in named if file[0] in models), group.files[0])
 
 
 def _unit_failure(made: Plan, model: ModelEntry, file: str, step: str, outcome: Outcome) -> Failure:
-    parts = [Path(state[0]) for state in made.units[outcome.key].states]
-    return _failure(model, file, step, error=outcome.error, reason=outcome.reason, parts=parts)
+    unit, own = made.units[outcome.key], made.located[model.model, file]
+    reason = outcome.reason
+    if own.path not in unit.paths:  # of equal files, one was measured for all
+        reason = reason.replace(str(unit.path), str(own.path))
+    parts = [Path(state[0]) for state in (*own.states, *unit.states)]
+    return _failure(model, file, step, error=outcome.error, reason=reason, parts=parts)

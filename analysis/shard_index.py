@@ -26,6 +26,17 @@ class ShardIndex:
         """Every file with its model, in the manifest's order."""
         return [(model, file) for model in self.manifest.models for file in model.files]
 
+    def families(self) -> list[list[tuple[str, str]]]:
+        """Of each family, the files of its original models that anything could be measured of, as (model, file).
+
+        Sorted by name. A file that cannot be read is in none: it must not take its family along.
+        """
+        found: dict[str, list[tuple[str, str]]] = {}
+        for model, file in self.files():
+            if file.shards and not model.derived:
+                found.setdefault(model.family, []).append((model.model, file.file))
+        return [sorted(files) for _, files in sorted(found.items())]
+
     def measured(self, measure: str) -> list[tuple[ModelEntry, FileEntry, Path]]:
         """Every file that has a shard of this measure, with the shard's folder; once for each part of the measure."""
         return [

@@ -59,7 +59,7 @@ def read_all(index: ShardIndex) -> dict[str, pd.DataFrame]:
         for name in sorted(index.tables(folder) & set(EMITTED)):
             rows = pq.ParquetFile(folder / f"{name}.parquet").read()
             for column, value in names.items():
-                rows = rows.append_column(column, pa.array([value] * rows.num_rows))
+                rows = rows.append_column(column, pa.repeat(value, rows.num_rows))  # typed without rows, too
             found[name].append(rows)
     return {name: pa.concat_tables(tables).to_pandas() if tables else pd.DataFrame() for name, tables in found.items()}
 

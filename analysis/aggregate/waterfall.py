@@ -237,11 +237,14 @@ class _Way:
 
 
 def files_of(index: ShardIndex) -> list[File]:
-    """The files of original models in the manifest's order; those of equal content share what was read."""
+    """The files of original models in the manifest's order; those of equal content share what was read.
+
+    A file of which nothing could be measured is in no table, so not here either: all stores have one denominator.
+    """
     read: dict[str, tuple[Layer | None, tuple[Layer, ...]]] = {}
     found = []
     for model, file in index.files():
-        if model.derived:
+        if model.derived or not file.shards:
             continue
         key = file.shards.get(BEST)
         if key is not None and key not in read:

@@ -50,6 +50,15 @@ def _distinct(items: list[Any]) -> list[Any]:
     return items
 
 
+def _distinct_methods(texts: list[str]) -> list[str]:
+    """Two spellings of one method (zstd, zstd:level=3) would count everything twice in its one row."""
+    from analysis.compression.methods import Method
+
+    methods = [Method(text) for text in texts]
+    _distinct([(method.transform, method.codec, method.params) for method in methods])
+    return texts
+
+
 MethodName = Annotated[str, AfterValidator(_known)]
 ChunkSize = Annotated[StrictInt, Field(ge=256, le=1 << 26)]
 Count = Annotated[StrictInt, Field(ge=1)]
@@ -76,12 +85,12 @@ class CompressionParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    methods: Annotated[list[MethodName], AfterValidator(_distinct)] | None = None
+    methods: Annotated[list[MethodName], AfterValidator(_distinct_methods)] | None = None
     chunks: Annotated[list[ChunkSize], AfterValidator(_distinct)] = [4096, 65536, 1048576]
-    sampled: Annotated[list[MethodName], AfterValidator(_distinct)] = [
+    sampled: Annotated[list[MethodName], AfterValidator(_distinct_methods)] = [
         "zstd:level=3", "zstd:level=19", "xz:preset=6", "brotli:quality=11",
     ]  # fmt: skip
-    whole: Annotated[list[MethodName], AfterValidator(_distinct)] = ["zstd:level=19"]
+    whole: Annotated[list[MethodName], AfterValidator(_distinct_methods)] = ["zstd:level=19"]
     sample: Sample | None = Sample()
     xet: StrictBool = True
 

@@ -37,11 +37,7 @@ def _parts(params: ElvesFamilyParams) -> dict[str, ElvesFamilyParams]:
 
 def _groups(index: ShardIndex, _: ElvesFamilyParams) -> list[Group]:
     """The files of each family's original models, in order of their names."""
-    families: dict[str, list[tuple[str, str]]] = {}
-    for model, file in index.files():
-        if not model.derived:
-            families.setdefault(model.family, []).append((model.model, file.file))
-    return [Group(tuple(sorted(files))) for _, files in sorted(families.items())]
+    return [Group(tuple(files)) for files in index.families()]
 
 
 def _run(files: Sequence[ModelFile], params: ElvesFamilyParams, emit: Emit) -> None:

@@ -43,12 +43,8 @@ class ZstdBeyondParams(BaseModel):
 
 
 def _families(index: ShardIndex, params: ZstdBeyondParams) -> list[Group]:  # noqa: ARG001
-    """Every family with all files of its models that were pulled."""
-    files: dict[str, list[tuple[str, str]]] = {}
-    for model, file in index.files():
-        if not model.derived:
-            files.setdefault(model.family, []).append((model.model, file.file))
-    return [Group(tuple(sorted(found))) for _, found in sorted(files.items())]
+    """Every family with all files of its models that could be read."""
+    return [Group(tuple(files)) for files in index.families()]
 
 
 def _run(models: Sequence[ModelFile], params: ZstdBeyondParams, emit: Emit) -> None:

@@ -39,7 +39,7 @@ def label(transform: str, codec: str, params: str) -> str:
 def labelled(data: pd.DataFrame) -> pd.DataFrame:
     """The rows with a column `method`: their labels."""
     names = [label(*row) for row in data[["transform", "codec", "params"]].itertuples(index=False)]
-    return data.assign(method=names)
+    return data.assign(method=pd.Series(names, data.index, data["codec"].dtype))  # text, were there no row
 
 
 def originals(results: Results, data: pd.DataFrame) -> pd.DataFrame:
