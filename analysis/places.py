@@ -20,7 +20,7 @@ class Places:
 
     @property
     def shards(self) -> Path:
-        """Measured shards, keyed by content and method, shared by all studies."""
+        """Measured shards, keyed by names, content and method, shared by all studies."""
         return self.cache / "shards"
 
     @property

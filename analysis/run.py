@@ -37,6 +37,11 @@ class Located:
     states: tuple[State, ...]
     bytes: int
 
+    @property
+    def named(self) -> list[str]:
+        """Name and content of each part: formats are told by names, and what restores a file holds its name."""
+        return [f"{Path(state[0]).name} {digest}" for state, digest in zip(self.states, self.content, strict=True)]
+
 
 @dataclass
 class Plan:
@@ -188,7 +193,7 @@ def _key(measure: AnyMeasure, params: Any, files: list[Located]) -> str:
     from elf.formats.base import READER_VERSION
 
     facts = {"params": params.model_dump(mode="json"), "facts": measure.facts(params)}
-    content = [list(file.content) for file in files]
+    content = [file.named for file in files]
     return shard_key(content, measure.name, measure.version, facts, READER_VERSION)
 
 

@@ -31,7 +31,7 @@ LIST = "tables.json"
 def shard_key(content: list[list[str]], measure: str, version: int, params: dict[str, object], reader: str) -> str:
     """The key of a shard: 32 hexadecimal digits over content, measure, version, parameters and reader version.
 
-    `content` are the digests of the parts of each file.
+    `content` are the names and digests of the parts of each file.
     """
     facts = {"content": content, "measure": measure, "version": version, "params": params, "reader": reader}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

@@ -242,6 +242,7 @@ def files_of(index: ShardIndex) -> list[File]:
     A file of which nothing could be measured is in no table, so not here either: all stores have one denominator.
     """
     read: dict[str, tuple[Layer | None, tuple[Layer, ...]]] = {}
+    contents = _contents(index)
     found = []
     for model, file in index.files():
         if model.derived or not file.shards:
@@ -250,8 +251,20 @@ def files_of(index: ShardIndex) -> list[File]:
         if key is not None and key not in read:
             read[key] = _read(index, key)
         rest, layers = read[key] if key is not None else (None, ())
-        found.append(File(model.family, key or f"{model.model}//{file.file}", file.bytes, rest, layers))
+        content = contents.get((model.model, file.file)) or key or f"{model.model}//{file.file}"
+        found.append(File(model.family, content, file.bytes, rest, layers))
     return found
+
+
+def _contents(index: ShardIndex) -> dict[tuple[str, str], str]:
+    """The hashes of the parts of each file, whatever its name."""
+    return {
+        (model.model, file.file): " ".join(
+            f"{high:016x}{low:016x}"
+            for high, low in zip(parts["hash_hi"].to_pylist(), parts["hash_lo"].to_pylist(), strict=True)
+        )
+        for model, file, parts in index.read("hash_dedup", "files")
+    }
 
 
 def _read(index: ShardIndex, key: str) -> tuple[Layer | None, tuple[Layer, ...]]:
