@@ -26,10 +26,10 @@
 
 # %%
 import pandas as pd
-from IPython.display import display
 
 from analysis.figures.elf import bit_fields, error_distribution, size_by_error
 from analysis.places import PROJECT
+from analysis.shown import shown
 
 tables = PROJECT / "results" / "elf"
 tensors, bits, errors, bounds = (pd.read_csv(tables / f"{name}.csv") for name in ("tensors", "bits", "errors", "bounds"))
@@ -65,7 +65,7 @@ error_distribution(errors, [*WEIGHTS, *STATE])
 # loss. *elf*: Elf at $2^{-24}$, whatever the rule says. *made zero*: values that were not zero and are zero afterwards.
 
 # %%
-shown = pd.DataFrame(
+decided = pd.DataFrame(
     {
         "tensor": tensors["name"],
         "role": tensors["role"],
@@ -78,7 +78,7 @@ shown = pd.DataFrame(
     }
 )
 formats = {"zstd": "{:.2f}", "lossless": "{:.2f}", "elf": "{:.2f}", "RMS error / RMS": "{:.1e}", "made zero": "{:.2%}"}
-display(shown.style.hide(axis="index").set_uuid("tensors").format(formats))
+shown(decided, "tensors", formats)
 
 # %% [markdown]
 # ## Where it should not be used

@@ -207,7 +207,7 @@ def test_a_file_that_crashes_its_process_is_one_row(tmp_path: Path) -> None:
         (tmp_path / "model" / f"{name}.safetensors").unlink()
     (tmp_path / "sitecustomize.py").write_text(CRASHING_READER)
     study = tmp_path / "mine.yaml"
-    study.write_text("families: [{name: f, models: [{path: model, name: m}]}]\n")
+    study.write_text("families: [{name: f, models: [{path: model, name: m}]}]\nmeasures: {hash_dedup: {}}\n")
     env = {"PYTHONPATH": str(tmp_path)}
     done = analysis("run", study, "--jobs", 2, cache=tmp_path / "cache", results=tmp_path, env=env)
     assert done.returncode == 1, done.stderr
